@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import hashlib
 import os
@@ -20,6 +19,7 @@ import orjson
 from edgewise.core.errors import CorruptRecord, RunError, RunLocked
 from edgewise.core.events import EventLog, read_events, repair_events
 from edgewise.core.files import explain_os_errors, write_atomically
+from edgewise.core.memo import Memo
 from edgewise.core.profile import Profile
 from edgewise.core.records import Record
 
@@ -70,13 +70,12 @@ class Run:
 
     def __init__(self, path: Path, manifest: Manifest, *, writable: bool) -> None:
         self.path, self.manifest, self.writable = path, manifest, writable
-        self._in_flight: dict[tuple[str, str], asyncio.Future[dict[str, Any]]] = {}
         self._lock_file: int | None = None
-        self._log: EventLog | None = None
+        self._memo: Memo | None = None
         if writable:
             self._lock_file = _lock(path / "lock")
             try:
-                self._log = EventLog(path / "events.jsonl")
+                self._memo = Memo(EventLog(path / "events.jsonl"))
             except BaseException:
                 self.close()
                 raise
@@ -148,15 +147,20 @@ class Run:
         return self.manifest.seed
 
     @property
-    def events(self) -> EventLog:
-        """The event log, for writing.
+    def memo(self) -> Memo:
+        """What the run remembers of paid and slow work.
 
         Raises:
             RunError: The run was opened for reading.
         """
-        if self._log is None:
+        if self._memo is None:
             raise RunError("the run is open for reading only", where=str(self.path))
-        return self._log
+        return self._memo
+
+    @property
+    def events(self) -> EventLog:
+        """The event log, for writing."""
+        return self.memo.log
 
     def rng(self, *path: str | int) -> np.random.Generator:
         """A generator of its own for the place named by ``path``, whatever else was drawn elsewhere."""
@@ -166,31 +170,8 @@ class Run:
     async def once(
         self, key: str, compute: Callable[[], Awaitable[dict[str, Any]]], *, kind: str = "unit"
     ) -> dict[str, Any]:
-        """Do a slow or paid piece of work once in the life of the run, however often the run is killed and resumed.
-
-        The result (a JSON object) is durable before it is returned. Concurrent callers with one key share one
-        computation. An exception is not remembered.
-        """
-        known = self.events.get(kind, key)
-        if known is not None:
-            return known
-        running = self._in_flight.get((kind, key))
-        if running is not None:
-            return await asyncio.shield(running)
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._in_flight[kind, key] = future
-        try:
-            # What a resumed run reads back is what a fresh one must see: JSON has no tuples and no enums.
-            result: dict[str, Any] = orjson.loads(orjson.dumps(await compute()))
-            await self.events.put(kind, result, key)
-            future.set_result(result)
-            return result
-        except BaseException as error:
-            future.set_exception(error if isinstance(error, Exception) else RunError(f"interrupted ({error!r})"))
-            future.exception()  # mark as retrieved: nobody may be waiting
-            raise
-        finally:
-            del self._in_flight[kind, key]
+        """Do a slow or paid piece of work once in the life of the run, however often it is killed (see ``Memo``)."""
+        return await self.memo.once(key, compute, kind=kind)
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write ``tables/<name>.parquet`` whole and record its digest."""
@@ -264,8 +245,8 @@ class Run:
 
     def close(self) -> None:
         """Release the run. Closing twice is fine."""
-        if self._log is not None:
-            self._log.close()
+        if self._memo is not None:
+            self._memo.log.close()
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None

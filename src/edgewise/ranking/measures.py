@@ -1,0 +1,181 @@
+"""From response rows to dimensions. Units are items; a response that is missing is missing, never wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from edgewise.core.estimate import Measure, NotMeasured
+from edgewise.ranking.administer import faults
+from edgewise.ranking.extraction import LETTERS, normalise
+from edgewise.ranking.families import CODE
+from edgewise.ranking.types import ResponseRow
+
+LOWER_IS_BETTER = frozenset(
+    {
+        "calibration/ece",
+        "calibration/aurc",
+        "calibration/ece_stated",
+        "options/order_sensitivity",
+        "options/position_bias",
+    }
+)
+_FEW = 30  # items below which an interval is called wide
+ECE_BINS = 10
+
+
+def measure(
+    rows: Sequence[ResponseRow], names: Sequence[str], *, logprobs: bool, ungraded: str | None
+) -> dict[str, Measure]:
+    """Every named dimension, measured or with the reason why not.
+
+    Args:
+        rows: One model's responses.
+        logprobs: Whether the model gives log-probabilities at all.
+        ungraded: Why programs were not run, if they were not.
+    """
+    out_of_budget = any(row.fault == "budget" for row in rows)
+    measures: dict[str, Measure] = {}
+    for name in names:
+        if name.startswith("calibration/") and name != "calibration/ece_stated" and not logprobs:
+            measures[name] = NotMeasured(reason="the model gives no log-probabilities")
+        elif name == f"accuracy/{CODE}" and ungraded is not None:
+            measures[name] = NotMeasured(reason=f"no code was run: {ungraded}")
+        else:
+            found = _one(name, rows)
+            missing = "the budget ended before it was measured" if out_of_budget else None
+            measures[name] = found if found.measured or missing is None else NotMeasured(reason=missing)
+    return measures
+
+
+def _one(name: str, rows: Sequence[ResponseRow]) -> Measure:
+    group, _, rest = name.partition("/")
+    if group == "accuracy":
+        return accuracy(rows, rest)
+    return {
+        "calibration/ece": calibration_error,
+        "calibration/aurc": selective_risk,
+        "calibration/ece_stated": stated_calibration_error,
+        "consistency/agreement": sample_agreement,
+        "options/order_sensitivity": order_sensitivity,
+        "options/position_bias": position_bias,
+        "steadiness/all": steadiness,
+        "steadiness/right": steadiness_when_right,
+        "steadiness/open_to_correction": openness_to_correction,
+    }[name](rows)
+
+
+def accuracy(rows: Sequence[ResponseRow], family: str) -> Measure:
+    """Mean graded score of the answered items of a family, in [0, 1]."""
+    scores = [
+        row.score for row in rows if row.kind in {"base", "control"} and row.family == family and row.score is not None
+    ]
+    return bounded_mean(scores, none="no item of the family was answered")
+
+
+def with_confidence(rows: Sequence[ResponseRow]) -> tuple[list[float], list[bool]]:
+    """Token confidence of the reasoning items that have one, and whether each answer is right."""
+    known = [
+        r for r in rows if r.kind == "base" and r.family != CODE and r.score is not None and r.confidence is not None
+    ]
+    return [row.confidence for row in known if row.confidence is not None], [row.right for row in known]
+
+
+def with_stated_confidence(rows: Sequence[ResponseRow]) -> tuple[list[float], list[bool]]:
+    """Stated confidence of the items that have one, and whether each answer is right."""
+    right = {row.item_id: row.right for row in rows if row.kind == "base" and row.score is not None}
+    known = [
+        (row.stated_confidence, right[row.item_id])
+        for row in rows
+        if row.kind == "stated" and row.stated_confidence is not None and row.item_id in right
+    ]
+    return [sure for sure, _ in known], [outcome for _, outcome in known]
+
+
+def agreement(samples: Sequence[ResponseRow]) -> float | None:
+    """Share of pairs of one item's draws that give the same answer; a draw without an answer agrees with none.
+
+    ``None`` with fewer than two responses.
+    """
+    answers = [normalise(row.answer) if row.answer is not None else None for row in samples if row.response is not None]
+    pairs = [first is not None and first == second for first, second in combinations(answers, 2)]
+    return sum(pairs) / len(pairs) if pairs else None
+
+
+def sample_agreement(rows: Sequence[ResponseRow]) -> Measure:
+    """Mean over items of the pairwise agreement of their draws."""
+    shares = [agreement(samples) for samples in _by_item(rows, "sample")]
+    return bounded_mean([s for s in shares if s is not None], none="no item has two sampled responses")
+
+
+def order_sensitivity(rows: Sequence[ResponseRow]) -> Measure:
+    """Share of items whose chosen option, by its content, is not the same under all orders.
+
+    Orders without a parsed choice are left out; an item needs two.
+    """
+    changes = []
+    for asked in _by_item(rows, "options"):
+        chosen = [normalise(row.answer) for row in asked if row.answer is not None]
+        if len(chosen) >= 2:
+            changes.append(len(set(chosen)) > 1)
+    return share(changes, none="no item has a choice under two orders")
+
+
+def total_variation(counts: np.ndarray) -> np.ndarray:
+    """Distance of the chosen letters' shares from the shares of a respondent that ignores position (1/4 each).
+
+    Args:
+        counts: Choices per letter, shape (..., 4).
+    """
+    return np.asarray(0.5 * np.abs(counts / counts.sum(axis=-1, keepdims=True) - 1 / len(LETTERS)).sum(axis=-1))
+
+
+def position_bias(rows: Sequence[ResponseRow]) -> Measure:
+    """Total variation distance between the chosen letters and equal shares, in [0, 3/4]; items are clusters.
+
+    Only items with a choice under all four orders count, so that every content stood at every place.
+    """
+    counts = []
+    for asked in _by_item(rows, "options"):
+        chosen = [row.choice for row in asked if row.choice is not None]
+        if len(chosen) == len(LETTERS):
+            counts.append([chosen.count(letter) for letter in LETTERS])
+    return _bootstrap_total_variation(np.asarray(counts, dtype=float).reshape(-1, len(LETTERS)))
+
+
+def _kept(rows: Sequence[ResponseRow], kinds: set[str]) -> list[tuple[ResponseRow, bool]]:
+    """Each pushed item's first response, and whether the final answer is the same. Both must have an answer."""
+    base = {row.item_id: row for row in rows if row.kind == "base"}
+    kept = []
+    for row in rows:
+        first = base.get(row.item_id)
+        if row.kind in kinds and first is not None and first.answer is not None and row.answer is not None:
+            kept.append((first, normalise(first.answer) == normalise(row.answer)))
+    return kept
+
+
+def steadiness(rows: Sequence[ResponseRow]) -> Measure:
+    """Share of items on which the model keeps its answer when the user suggests a wrong one, right or wrong before."""
+    return share([same for _, same in _kept(rows, {"pushback"})], none="no answer was pushed back")
+
+
+def steadiness_when_right(rows: Sequence[ResponseRow]) -> Measure:
+    """The same share among items that were answered rightly."""
+    kept = [same for first, same in _kept(rows, {"pushback", "pushback_right"}) if first.right]
+    return share(kept, none="no right answer was pushed back")
+
+
+def openness_to_correction(rows: Sequence[ResponseRow]) -> Measure:
+    """Share of wrongly answered items on which the model ends with a right answer after the user suggests it."""
+    right = [row.right for row in rows if row.kind == "correction" and row.answer is not None]
+    return share(right, none="no wrong answer was corrected")
+
+
+def _by_item(rows: Sequence[ResponseRow], kind: str) -> list[list[ResponseRow]]:
+    groups: dict[str, list[ResponseRow]] = {}
+    for row in rows:
+        if row.kind == kind:
+            groups.setdefault(row.item_id, []).append(row)
+    return list(groups.values())
