@@ -63,13 +63,27 @@ class BudgetExhausted(EdgewiseError):
 
 
 class ModelFault(EdgewiseError):
-    """A call to a model yielded no answer. A fault is never counted as an answer, right or wrong."""
+    """A call to a model yielded no answer. A fault is never counted as an answer, right or wrong.
+
+    Args:
+        kind: What went wrong, as ``edgewise.models.faults`` lists it.
+        attempts: Requests sent before giving up.
+        retry_after: Seconds that the server asked to wait.
+    """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, kind: str, attempts: int = 1, where: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        attempts: int = 1,
+        where: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message, where=where)
-        self.kind, self.attempts = kind, attempts
+        self.kind, self.attempts, self.retry_after = kind, attempts, retry_after
 
 
 class Unsupported(EdgewiseError):

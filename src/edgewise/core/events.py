@@ -153,12 +153,15 @@ class EventLog:
                 file.write(tail + b"\n")
             self._file.truncate(offset)
 
-    def append(self, kind: str, data: dict[str, Any], key: str = "") -> None:
-        """Write one event; it is durable when this returns."""
-        self.extend([(kind, key, data)])
+    def append(self, kind: str, data: dict[str, Any], key: str = "", *, durable: bool = True) -> None:
+        """Write one event; it is durable when this returns (see ``extend``)."""
+        self.extend([(kind, key, data)], durable=durable)
 
-    def extend(self, entries: Iterable[tuple[str, str, dict[str, Any]]]) -> None:
+    def extend(self, entries: Iterable[tuple[str, str, dict[str, Any]]], *, durable: bool = True) -> None:
         """Write many events (kind, key, data) with one ``fsync``; all are durable when this returns.
+
+        With ``durable=False`` they are handed to the operating system only: they survive the death of the process, but
+        not that of the machine.
 
         Raises:
             RunError: The disk is full or refuses. Nothing of the batch is kept, everything before it is.
@@ -185,12 +188,14 @@ class EventLog:
                     raise
             self._seq, self._end = seq, offset
             self._index |= places
+        if durable:  # outside the lock, so that nobody waits for the disk to append
+            with explain_os_errors(self.path, "cannot append"):
+                os.fdatasync(self._file.fileno())
 
     def _write(self, block: bytes) -> None:
         view = memoryview(block)
         while view:  # an unbuffered write may be partial, on a nearly full disk above all
             view = view[self._file.write(view) :]
-        os.fdatasync(self._file.fileno())
 
     async def put(self, kind: str, data: dict[str, Any], key: str = "") -> None:
         """Write one event from asyncio; durable when awaited. Concurrent callers share one ``fsync``."""

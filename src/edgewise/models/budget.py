@@ -83,8 +83,8 @@ class Reservation:
 class Budget:
     """Keeps limits over everything that is asked through it; share one among several models to share the limits.
 
-    ``reserve`` before a request, then ``settle`` with what it did cost, or ``refund`` when it was refused unanswered. A
-    request that may have been charged although no answer came (a time-out) is settled at its full reservation.
+    ``reserve`` before a request, then ``settle`` with what it did cost: nothing where it was refused, its full
+    reservation where it may have been charged although no answer came (a time-out).
     """
 
     def __init__(self, limits: Limits | None = None, prices: Prices | None = None) -> None:
@@ -101,6 +101,16 @@ class Budget:
         self._calls += usage.attempts
         self._input += usage.input_tokens
         self._output += usage.output_tokens
+
+    @property
+    def spent(self) -> Usage:
+        """What was spent within this budget: requests sent, tokens, dollars."""
+        return Usage(
+            attempts=self._calls,
+            input_tokens=self._input,
+            output_tokens=self._output,
+            cost=self.cost(self._input, self._output),
+        )
 
     @property
     def seconds_left(self) -> float | None:
@@ -142,10 +152,6 @@ class Budget:
         self._held_output -= held.output_tokens
         self._input += input_tokens
         self._output += output_tokens
-
-    def refund(self, held: Reservation) -> None:
-        """Give the tokens of a refused request back. The request itself still counts as a call."""
-        self.settle(held, 0, 0)
 
     def cost(self, input_tokens: int, output_tokens: int) -> float | None:
         """Price of a call in dollars, or ``None`` without prices."""

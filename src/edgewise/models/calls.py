@@ -20,6 +20,8 @@ class Call(Record):
         kind: ``generate`` or ``score``.
         sample: Which of several draws with the same settings this is.
         continuation: The text to score, for ``score``.
+        scope: Names the run that asks, so that a request sent again after a crash is known to be the same one, and
+            that of another run is not. No part of the digest.
     """
 
     kind: Literal["generate", "score"] = "generate"
@@ -27,10 +29,11 @@ class Call(Record):
     settings: Settings = Settings()
     sample: int = 0
     continuation: str | None = None
+    scope: str = ""
 
     def request(self) -> dict[str, Any]:
         """The request as JSON data, defaults left out."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"scope"})
 
     @cached_property
     def digest(self) -> str:
@@ -47,8 +50,8 @@ class Call(Record):
 class Backend(Protocol):
     """What answers calls: the embedded engine, a script, a recording, or any provider that Inspect knows.
 
-    ``generate`` and ``score`` raise ``ModelFault`` where there is no answer; whether trying again can help is said by
-    ``Fault.retry`` of ``classify``.
+    ``generate`` and ``score`` raise ``ModelFault`` where there is no answer; its kind says whether trying again can
+    help (``edgewise.models.faults``). They must stand being called many at a time.
     """
 
     @property
@@ -61,7 +64,7 @@ class Backend(Protocol):
         ...
 
     async def score(self, call: Call) -> Scored:
-        """Log-probabilities of ``call.continuation``."""
+        """Log-probabilities of ``call.continuation``; asked only of a backend with ``Capability.SCORE``."""
         ...
 
     def close(self) -> None:

@@ -115,6 +115,10 @@ class Usage(Record):
     faults: int = 0
     cached: int = 0
 
+    def counted(self) -> dict[str, Any]:
+        """The figures that are not zero, as JSON data."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
     def __add__(self, other: Usage) -> Usage:
         cost = None if self.cost is None and other.cost is None else (self.cost or 0.0) + (other.cost or 0.0)
         return Usage(
