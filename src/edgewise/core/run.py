@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -71,6 +72,7 @@ class Run:
     def __init__(self, path: Path, manifest: Manifest, *, writable: bool) -> None:
         self.path, self.manifest, self.writable = path, manifest, writable
         self._lock_file: int | None = None
+        self._progress_shown: dict[str, float] = {}
         self._memo: Memo | None = None
         if writable:
             self._lock_file = _lock(path / "lock")
@@ -172,6 +174,17 @@ class Run:
     ) -> dict[str, Any]:
         """Do a slow or paid piece of work once in the life of the run, however often it is killed (see ``Memo``)."""
         return await self.memo.once(key, compute, kind=kind)
+
+    def progress(self, name: str, done: int, total: int) -> None:
+        """Note how far ``name`` (an instrument) has come; ``edgewise checkup`` and ``edgewise view`` show it.
+
+        Cheap enough to call after every unit: at most one event per second and name is written.
+        """
+        now = time.monotonic()
+        if done < total and now - self._progress_shown.get(name, -1.0) < 1.0:
+            return
+        self._progress_shown[name] = now
+        self.events.append("progress", {"instrument": name, "done": done, "total": total}, key=name, durable=False)
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write ``tables/<name>.parquet`` whole and record its digest."""

@@ -85,12 +85,18 @@ class Budget:
 
     ``reserve`` before a request, then ``settle`` with what it did cost: nothing where it was refused, its full
     reservation where it may have been charged although no answer came (a time-out).
+
+    Attributes:
+        limits: The limits kept.
+        prices: What tokens cost, if known.
+        refused: Number of requests that were not made.
     """
 
     def __init__(self, limits: Limits | None = None, prices: Prices | None = None) -> None:
         self.limits, self.prices = limits or Limits(), prices
         if self.limits.cost is not None and prices is None:
             raise BadInput("a cost limit needs prices", field="--budget cost", fix="give --price IN,OUT per 1e6 tokens")
+        self.refused = 0
         self._started = time.monotonic()
         self._calls = 0
         self._input = self._output = 0
@@ -125,26 +131,34 @@ class Budget:
         Raises:
             BudgetExhausted: It could overrun a limit. Nothing was set aside.
         """
-        limits = self.limits
-        if limits.calls is not None and self._calls + 1 > limits.calls:
-            raise BudgetExhausted(f"the budget of {limits.calls} calls is spent")
-        into = self._input + self._held_input + input_tokens
-        out = self._output + self._held_output + output_tokens
-        if limits.tokens is not None and into + out > limits.tokens:
-            spent = self._input + self._output
-            raise BudgetExhausted(
-                f"the next call may need {input_tokens + output_tokens} tokens; "
-                f"{spent} of {limits.tokens} are spent and {self._held_input + self._held_output} set aside"
-            )
-        if limits.cost is not None and self.prices is not None and self.prices.cost(into, out) > limits.cost:
-            raise BudgetExhausted(f"the next call could pass the budget of ${limits.cost:g}")
-        left = self.seconds_left
-        if left is not None and left <= 0:
-            raise BudgetExhausted(f"the budget of {limits.seconds:g} seconds is spent")
+        problem = self._problem(input_tokens, output_tokens)
+        if problem is not None:
+            self.refused += 1
+            raise BudgetExhausted(problem)
         self._calls += 1
         self._held_input += input_tokens
         self._held_output += output_tokens
         return Reservation(input_tokens, output_tokens)
+
+    def _problem(self, input_tokens: int, output_tokens: int) -> str | None:
+        """Which limit the next request could overrun, in words."""
+        limits = self.limits
+        if limits.calls is not None and self._calls + 1 > limits.calls:
+            return f"the budget of {limits.calls} calls is spent"
+        into = self._input + self._held_input + input_tokens
+        out = self._output + self._held_output + output_tokens
+        if limits.tokens is not None and into + out > limits.tokens:
+            spent = self._input + self._output
+            return (
+                f"the next call may need {input_tokens + output_tokens} tokens; "
+                f"{spent} of {limits.tokens} are spent and {self._held_input + self._held_output} set aside"
+            )
+        if limits.cost is not None and self.prices is not None and self.prices.cost(into, out) > limits.cost:
+            return f"the next call could pass the budget of ${limits.cost:g}"
+        left = self.seconds_left
+        if left is not None and left <= 0:
+            return f"the budget of {limits.seconds:g} seconds is spent"
+        return None
 
     def settle(self, held: Reservation, input_tokens: int, output_tokens: int) -> None:
         """Replace a reservation by what the request did cost."""
