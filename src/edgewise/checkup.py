@@ -124,8 +124,12 @@ async def check_up(config: CheckupConfig, out: Path | str, *, seed: int = 0) -> 
         model.close()
 
 
-async def resume_checkup(path: Path | str) -> Checkup:
+async def resume_checkup(path: Path | str, *, limits: Limits | None = None) -> Checkup:
     """Continue a check-up, or retry what faults left out; a complete one is only written again.
+
+    Args:
+        path: The run's folder.
+        limits: A new budget for the run as a whole, what was spent before included.
 
     Raises:
         RunLocked: It is still running in another process.
@@ -135,6 +139,8 @@ async def resume_checkup(path: Path | str) -> Checkup:
         if run.manifest.kind != "checkup":
             raise RunError(f"this run is a {run.manifest.kind}, not a checkup", where=str(path))
         config = parse_options(CheckupConfig, run.manifest.config, what=f"{run.path / 'manifest.json'}: config")
+        if limits is not None:
+            config = config.model_copy(update={"limits": limits})
         plans = plan_checkup(config)
         model = _open(config)
         try:
@@ -164,7 +170,8 @@ def _open(config: CheckupConfig) -> Model:
 
 async def _carry_out(run: Run, config: CheckupConfig, model: Model, plans: list[Plan]) -> Checkup:
     started = time.monotonic()
-    run.events.append("started", {"instruments": [plan.instrument.name for plan in plans]})
+    limits = config.limits.model_dump(mode="json", exclude_none=True)
+    run.events.append("started", {"instruments": [plan.instrument.name for plan in plans], "limits": limits})
     model.budget.charge(read_ledger(run.events.read()).usage)
     profile, notes = await examine(model.bind(run), plans, run)
     run.write_profile(profile)

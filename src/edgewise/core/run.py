@@ -256,6 +256,16 @@ class Run:
                 status = "running"
         return status
 
+    def is_locked(self) -> bool:
+        """Whether some process, this one included, has the run open for writing."""
+        try:
+            os.close(_lock(self.path / "lock"))
+        except RunLocked:
+            return True
+        except RunError:  # a folder we may not write to: nobody of ours does
+            return False
+        return False
+
     def close(self) -> None:
         """Release the run. Closing twice is fine."""
         if self._memo is not None:

@@ -61,15 +61,20 @@ class Limits(Record):
         whole = {k: int(v) if k in ("calls", "tokens") else v for k, v in found.items()}
         return cls.model_validate(whole)
 
-    def shortfall(self, cost: Cost) -> list[str]:
-        """Which limits an estimated examination would pass, in words; made before the first call."""
-        tokens = cost.input_tokens + cost.output_tokens
-        found = []
-        if self.calls is not None and cost.calls > self.calls:
-            found.append(f"up to {cost.calls} calls are planned, the budget has {self.calls}")
-        if self.tokens is not None and tokens > self.tokens:
-            found.append(f"up to {tokens} tokens are planned, the budget has {self.tokens}")
-        return found
+    def shortfall(self, plan: Cost, cost: float | None = None) -> list[str]:
+        """Which limits an estimated examination would pass, in words; made before the first call.
+
+        Args:
+            plan: Upper estimate of calls and tokens.
+            cost: Its price in dollars, if known.
+        """
+        planned = {"calls": plan.calls, "tokens": plan.input_tokens + plan.output_tokens, "cost": cost}
+        limits = {"calls": self.calls, "tokens": self.tokens, "cost": self.cost}
+        return [
+            f"up to {planned[name]:,} {name} are planned, the budget has {limit:,}"
+            for name, limit in limits.items()
+            if limit is not None and (planned[name] or 0) > limit
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +130,8 @@ class Budget:
             return None
         return self.limits.seconds - (time.monotonic() - self._started)
 
-    def reserve(self, input_tokens: int, output_tokens: int) -> Reservation:
-        """Set aside one request.
+    def reserve(self, input_tokens: int, output_tokens: int) -> Reservation | None:
+        """Set aside one request, or ``None`` where requests in flight must be settled first to know whether it fits.
 
         Raises:
             BudgetExhausted: It could overrun a limit. Nothing was set aside.
@@ -135,30 +140,33 @@ class Budget:
         if problem is not None:
             self.refused += 1
             raise BudgetExhausted(problem)
+        if not self._fits(self._held_input + input_tokens, self._held_output + output_tokens):
+            return None
         self._calls += 1
         self._held_input += input_tokens
         self._held_output += output_tokens
         return Reservation(input_tokens, output_tokens)
 
     def _problem(self, input_tokens: int, output_tokens: int) -> str | None:
-        """Which limit the next request could overrun, in words."""
-        limits = self.limits
+        """Which limit the next request could overrun even if those in flight turned out to cost nothing."""
+        limits, left = self.limits, self.seconds_left
         if limits.calls is not None and self._calls + 1 > limits.calls:
             return f"the budget of {limits.calls} calls is spent"
-        into = self._input + self._held_input + input_tokens
-        out = self._output + self._held_output + output_tokens
-        if limits.tokens is not None and into + out > limits.tokens:
-            spent = self._input + self._output
-            return (
-                f"the next call may need {input_tokens + output_tokens} tokens; "
-                f"{spent} of {limits.tokens} are spent and {self._held_input + self._held_output} set aside"
-            )
-        if limits.cost is not None and self.prices is not None and self.prices.cost(into, out) > limits.cost:
-            return f"the next call could pass the budget of ${limits.cost:g}"
-        left = self.seconds_left
         if left is not None and left <= 0:
             return f"the budget of {limits.seconds:g} seconds is spent"
-        return None
+        if self._fits(input_tokens, output_tokens):
+            return None
+        kept = [f"{limits.tokens} tokens"] if limits.tokens is not None else []
+        kept += [f"${limits.cost:g}"] if limits.cost is not None else []
+        spent = self._input + self._output
+        need = input_tokens + output_tokens
+        return f"{spent} tokens are spent, the next call may need {need}, the budget is {' and '.join(kept)}"
+
+    def _fits(self, input_tokens: int, output_tokens: int) -> bool:
+        into, out = self._input + input_tokens, self._output + output_tokens
+        if self.limits.tokens is not None and into + out > self.limits.tokens:
+            return False
+        return self.limits.cost is None or self.prices is None or self.prices.cost(into, out) <= self.limits.cost
 
     def settle(self, held: Reservation, input_tokens: int, output_tokens: int) -> None:
         """Replace a reservation by what the request did cost."""

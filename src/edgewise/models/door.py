@@ -165,7 +165,8 @@ class Model:
 
     async def _send(self, call: Call, key: str, usage: _Spending) -> Response | Scored:
         """One request. What it may cost is set aside and noted down before it goes out."""
-        held = usage.reserve(call)
+        while (held := usage.reserve(call)) is None:
+            await asyncio.sleep(0.01)
         if self._memo is not None:
             self._memo.log.append("sent", usage.held_as_data(held), key, durable=False)
         left = self.budget.seconds_left
@@ -210,7 +211,7 @@ class _Spending:
     def __init__(self, budget: Budget) -> None:
         self.budget, self.total = budget, Usage()
 
-    def reserve(self, call: Call) -> Reservation:
+    def reserve(self, call: Call) -> Reservation | None:
         return self.budget.reserve(call.input_bound, 0 if call.kind == "score" else call.settings.max_tokens)
 
     def held_as_data(self, held: Reservation) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""What every command shares: JSON on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgewise.core.errors import EdgewiseError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    import orjson
+
+    sys.stdout.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def stdout_console() -> Console:
+    """For results."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def stderr_console() -> Console:
+    """For progress and messages."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def report_error(error: Exception) -> int:
+    """Say what went wrong; returns the exit code."""
+    if hasattr(error, "format_message") and hasattr(error, "show"):  # click's, which Typer carries privately
+        report_as_json(error.format_message(), None, None)
+        error.show()  # on standard error
+        return 2
+    if isinstance(error, EdgewiseError):
+        report_as_json(error.message, error.where, error.fix)
+        sys.stderr.write(f"edgewise: {error}\n")
+        return error.exit_code
+    import traceback
+
+    report_as_json(f"{type(error).__name__}: {error}", None, "this is a defect of edgewise; please report it")
+    traceback.print_exception(error)
+    sys.stderr.write("edgewise: this is a defect of edgewise; please report it with the lines above\n")
+    return 1
+
+
+def _json_wanted() -> bool:
+    return "--json" in sys.argv
+
+
+def report_as_json(message: str, where: str | None, fix: str | None) -> None:
+    """The error as the one JSON object, if JSON was asked for."""
+    if _json_wanted():
+        print_json({"error": {"message": message, "where": where, "fix": fix}})
