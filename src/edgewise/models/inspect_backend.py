@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from inspect_ai.model import GenerateConfig, ModelOutput, get_model
+from inspect_ai.model import Model as InspectModel
 
 from edgewise.core.errors import BadInput, EdgewiseError, ModelFault, Unsupported
 from edgewise.core.instrument import Capability
 from edgewise.models.calls import Call
 from edgewise.models.faults import kind_of_status
+from edgewise.models.inspect_types import response_from_output, to_generate_config, to_inspect_messages
 from edgewise.models.types import Response, Scored
-
-if TYPE_CHECKING:
-    from inspect_ai.model import Model as InspectModel
-    from inspect_ai.model import ModelOutput
 
 _OPENAI_LIKE = frozenset(
     {"openai", "openai-api", "vllm", "sglang", "together", "openrouter", "grok", "groq", "ollama", "llama-cpp-python"}
@@ -51,10 +51,6 @@ class InspectBackend:
 
     async def generate(self, call: Call) -> Response:
         """One request to the provider."""
-        from inspect_ai.model import GenerateConfig
-
-        from edgewise.models.inspect_types import response_from_output, to_generate_config, to_inspect_messages
-
         config = self._config.merge(to_generate_config(call.settings))
         if self._provider in _OPENAI_LIKE and call.scope:
             # A request that is sent again after a crash carries the same key, so that a server can know it.
@@ -112,7 +108,7 @@ def _usual(provider: str) -> frozenset[Capability]:
 
 def _check(output: ModelOutput) -> None:
     """A provider reports a prompt that is too long as if the model had said so; it did not say anything."""
-    if output.stop_reason == "model_length" and output.usage is None:
+    if not output.empty and output.stop_reason == "model_length" and output.usage is None:
         raise ModelFault("the prompt does not fit into the model's context", kind="context")
 
 
@@ -154,8 +150,6 @@ def open_inspect(spec: str, *, base_url: str | None, api_key: str | None, model_
         BadInput: Inspect knows no such provider.
         Unsupported: A package or a key is missing.
     """
-    from inspect_ai.model import get_model
-
     provider = spec.split("/")[0]
     args = dict(model_args)
     if provider in _OPENAI_LIKE and provider not in ("vllm", "sglang"):

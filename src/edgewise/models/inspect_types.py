@@ -26,7 +26,7 @@ from inspect_ai.model import (
     StopReason,
     TopLogprob,
 )
-from inspect_ai.util import JSONSchema, json_schema_dump
+from inspect_ai.util import JSONSchema
 from pydantic import ConfigDict
 
 from edgewise.core.errors import ModelFault, Unsupported
@@ -136,7 +136,7 @@ def from_generate_config(config: GenerateConfig) -> Settings:
         seed=config.seed,
         stop=tuple(config.stop_seqs or ()),
         top_logprobs=top_logprobs,
-        json_schema=None if schema is None else json_schema_dump(schema.json_schema),
+        json_schema=None if schema is None else schema.json_schema.model_dump(mode="json", exclude_none=True),
     )
 
 
