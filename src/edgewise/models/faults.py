@@ -72,5 +72,5 @@ class Breaker:
 
     def failed(self, fault: ModelFault) -> None:
         """A call ended in a fault that says something about the model rather than about the call."""
-        if fault.kind not in {"bad_request", "context", "not_recorded"}:
+        if fault.kind not in {"bad_request", "context", "not_recorded", "unreachable"}:
             self._in_a_row, self._last = self._in_a_row + 1, fault
