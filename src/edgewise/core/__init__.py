@@ -14,7 +14,6 @@ __getattr__, __dir__, __all__ = lazy_names(
             "RunLocked", "Unsupported",
         ),
         "edgewise.core.estimate": ("Estimate", "Measure", "NotMeasured"),
-        "edgewise.core.fanout": ("fanout",),
         "edgewise.core.instrument": (
             "Capability", "Control", "Cost", "Instrument", "InstrumentConfig", "Subject", "Treatment",
         ),
