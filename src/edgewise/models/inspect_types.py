@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import orjson
 from inspect_ai.model import (
@@ -46,10 +46,10 @@ class WholeSchema(JSONSchema):
 
     model_config = ConfigDict(extra="allow")
     # The fields are narrowed to this class so that nested schemas keep their keywords too.
-    items: Optional["WholeSchema"] = None
-    properties: dict[str, "WholeSchema"] | None = None  # type: ignore[assignment]
-    additionalProperties: Optional["WholeSchema"] | bool | None = None  # noqa: N815
-    anyOf: list["WholeSchema"] | None = None  # type: ignore[assignment]  # noqa: N815
+    items: WholeSchema | None = None
+    properties: dict[str, WholeSchema] | None = None  # type: ignore[assignment]
+    additionalProperties: WholeSchema | bool | None = None  # noqa: N815
+    anyOf: list[WholeSchema] | None = None  # type: ignore[assignment]  # noqa: N815
 
 
 def to_inspect_messages(messages: Sequence[Message]) -> list[ChatMessage]:

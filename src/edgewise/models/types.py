@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from edgewise.core.errors import BadInput
 from edgewise.core.profile import Turn
 from edgewise.core.records import Record
 
 Role = Literal["system", "user", "assistant"]
+
+
+def storable(text: str) -> str:
+    """Text that can be stored as UTF-8: a lone surrogate, which no file can hold, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+StorableText = Annotated[str, AfterValidator(storable)]
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
 
@@ -35,7 +43,7 @@ class Message(Record):
     """One turn of a chat."""
 
     role: Role
-    text: str
+    text: StorableText
     images: tuple[Image, ...] = ()
 
     @classmethod
@@ -99,7 +107,7 @@ class Settings(Record):
 class TokenLogprob(Record):
     """A generated or scored token, with its natural-log probability and the alternatives at its place."""
 
-    token: str
+    token: StorableText
     logprob: float
     top: dict[str, float] = {}
 
@@ -140,7 +148,7 @@ class Response(Record):
         logprobs: Per generated token, where they were asked for and the backend has them.
     """
 
-    text: str
+    text: StorableText
     stop_reason: Literal["stop", "max_tokens", "content_filter", "unknown"] = "stop"
     logprobs: tuple[TokenLogprob, ...] | None = None
     input_tokens: int = 0
