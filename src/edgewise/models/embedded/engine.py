@@ -189,7 +189,7 @@ def _logprobs(content: list[dict[str, Any]], alternatives: int) -> tuple[TokenLo
             cut = error.start if error.reason == "unexpected end of data" else len(pending)
             text, pending = pending[:cut].decode("utf-8", "replace"), pending[cut:]
         top = {
-            bytes(other["bytes"]).decode("utf-8", "replace"): min(0.0, other["logprob"])
+            bytes(other["bytes"]).decode("utf-8", "backslashreplace"): min(0.0, other["logprob"])
             for other in entry["top_logprobs"][:alternatives]
         }
         found.append(TokenLogprob(token=text, logprob=min(0.0, entry["logprob"]), top=top))
