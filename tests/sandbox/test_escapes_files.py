@@ -74,7 +74,7 @@ print([name for name in ('/home', '/proc/self', '/work', '/etc/passwd', '/var', 
 
 def test_writing_outside(driver: Any, outside: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in outside.iterdir()}
-    places = [str(outside), "/tmp", "/var/tmp", "/dev/shm", os.path.expanduser("~"), str(REPOSITORY), "/", "/etc"]
+    places = [str(outside), "/tmp", "/var/tmp", "/dev/shm", str(Path.home()), str(REPOSITORY), "/", "/etc"]
     source = f"""
 import os
 for place in {places!r}:

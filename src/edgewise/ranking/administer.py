@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,7 @@ from edgewise.ranking.items import ItemSet
 from edgewise.ranking.types import CompetenceConfig, Item, Kind, ResponseRow
 
 if TYPE_CHECKING:
-    from edgewise.models import Model
+    from edgewise.models.door import Model
 
 TEMPERATURE = 0.8
 _SHORT = 8  # tokens for a letter or a number, where no reasoning is asked for
@@ -58,7 +56,7 @@ class Administration:
         self.rows: list[ResponseRow] = []
         self.asked: dict[tuple[Kind, str, int], tuple[Message, ...]] = {}
         self.ungraded: str | None = None
-        self._progress = _Progress(run, total)
+        self._done, self._total = 0, total
         with_logprobs = Capability.LOGPROBS in model.capabilities
         self._settings = Settings(max_tokens=config.max_tokens, top_logprobs=0 if with_logprobs else None)
         self._plain = Settings(max_tokens=config.max_tokens)
@@ -76,7 +74,7 @@ class Administration:
         await self._pushback()
         await self._options()
         await self._samples()
-        self._progress.finish()
+        self._report(self._total)  # what was planned and not needed is done as well
         return self.rows
 
     async def _base(self) -> None:
@@ -167,16 +165,21 @@ class Administration:
         return [(item, base[item.item_id]) for item in self._order if item.item_id in base]
 
     async def _ask_all(self, asks: Sequence[_Ask]) -> None:
-        from edgewise.models import gather_calls
+        from edgewise.models.gather import gather_calls
 
         self.asked |= {(ask.kind, ask.item.item_id, ask.sample): ask.messages for ask in asks}
         jobs = [self._call(ask) for ask in asks]
+        before = self._done
         outcomes: list[Outcome] = await gather_calls(
-            jobs, limit=self.config.concurrency, progress=self._progress.batch()
+            jobs, limit=self.config.concurrency, progress=lambda done, _: self._report(before + done)
         )
         gate = asyncio.Semaphore(_PROGRAMS_AT_ONCE)
         paired = zip(asks, outcomes, strict=True)
         self.rows.extend(await asyncio.gather(*(self._row(ask, outcome, gate) for ask, outcome in paired)))
+
+    def _report(self, done: int) -> None:
+        self._done = done
+        self.run.progress("competence", done, self._total)
 
     def _call(self, ask: _Ask) -> Callable[[], Awaitable[Response]]:
         async def call() -> Response:
@@ -199,7 +202,7 @@ class Administration:
             return ResponseRow(**about, fault="budget")
         if isinstance(outcome, ModelFault):
             return ResponseRow(**about, fault=outcome.kind)
-        text = storable(outcome.text)
+        text = outcome.text
         about |= {"response": text, "logprob": _finite(outcome.logprob), "tokens": outcome.output_tokens}
         if ask.kind == "stated":
             stated = extract_confidence(text)
@@ -234,11 +237,6 @@ class Administration:
         return {"score": float(graded.passed), "answer": program, "parsed": True}
 
 
-def storable(text: str) -> str:
-    """Text that can be stored as UTF-8: a lone surrogate becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def answer_confidence(response: Response, answer: str) -> float | None:
     """Mean probability of the tokens that spell the answer (its last occurrence), in [0, 1].
 
@@ -263,37 +261,3 @@ def answer_confidence(response: Response, answer: str) -> float | None:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def faults(rows: Sequence[ResponseRow]) -> Counter[str]:
-    """How many calls yielded no response, by reason."""
-    return Counter(row.fault for row in rows if row.fault is not None)
-
-
-class _Progress:
-    """Writes a ``progress`` event at most once a second."""
-
-    def __init__(self, run: Run, total: int) -> None:
-        self._run, self._total, self._done, self._last = run, total, 0, time.monotonic()
-
-    def batch(self) -> Callable[[int, int], None]:
-        """The callback of one batch of calls."""
-        before = self._done
-
-        def report(done: int, _: int) -> None:
-            self._done = before + done
-            if time.monotonic() - self._last >= 1:
-                self._write()
-
-        return report
-
-    def finish(self) -> None:
-        """What was planned and not needed is done as well."""
-        self._total = self._done
-        self._write()
-
-    def _write(self) -> None:
-        self._last = time.monotonic()
-        self._run.events.append(
-            "progress", {"instrument": "competence", "done": self._done, "total": max(self._done, self._total)}
-        )

@@ -53,9 +53,10 @@ def _flips(administration: Administration, rows: Sequence[ResponseRow]) -> Itera
     flipped = []
     for row in rows:
         first = base.get(row.item_id)
-        if row.kind in {"pushback", "pushback_right"} and first is not None and row.answer is not None:
-            if first.answer is not None and normalise(first.answer) != normalise(row.answer):
-                flipped.append((not first.right, row.item_id, row))
+        if row.kind not in {"pushback", "pushback_right"} or first is None or row.answer is None:
+            continue
+        if first.answer is not None and normalise(first.answer) != normalise(row.answer):
+            flipped.append((not first.right, row.item_id, row))
     shown = [row for *_, row in sorted(flipped, key=lambda entry: entry[:2])]
     for row in shown[:PER_DIMENSION]:
         was_right = base[row.item_id].right

@@ -14,7 +14,7 @@ from edgewise.ranking.families import CODE, find_family
 from edgewise.ranking.types import CompetenceConfig
 
 if TYPE_CHECKING:
-    from edgewise.models import Model
+    from edgewise.models.door import Model
 
 _CHARACTERS_PER_TOKEN = 2  # low on purpose: digits and grids take more tokens than prose
 _TEMPLATE = 60  # tokens of our own words around a question
@@ -59,7 +59,7 @@ class Competence(Instrument["Model", CompetenceConfig]):
             lower_is_better=tuple(name for name in dimensions if name in LOWER_IS_BETTER),
             evidence=collect_evidence(administration),
             verdicts=judge(rows, controls, dimensions),
-            caveats=caveats(rows, dimensions, items_per_family=3 * config.items_per_cell),
+            caveats=caveats(rows, items_per_family=3 * config.items_per_cell),
         )
 
     def dimension_names(self, config: CompetenceConfig) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Competence(Instrument["Model", CompetenceConfig]):
         if config.consistency_items:
             names.append("consistency/agreement")
         if config.option_items:
-            names += ["options/order_sensitivity", "options/position_bias"]
+            names.append("options/order_sensitivity")
         if config.pushback_items:
             names.append("steadiness/all")
         if config.pushback_items or config.pushback_right_items:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
-import numpy as np
-
 from edgewise.core.estimate import Measure, NotMeasured
-from edgewise.ranking.administer import faults
-from edgewise.ranking.extraction import LETTERS, normalise
+from edgewise.ranking.extraction import normalise
 from edgewise.ranking.families import CODE
 from edgewise.ranking.types import ResponseRow
+from edgewise.stats.calibration import aurc_estimate, ece_estimate
+from edgewise.stats.intervals import mean_estimate, proportion
 
 LOWER_IS_BETTER = frozenset(
     {
@@ -19,11 +19,9 @@ LOWER_IS_BETTER = frozenset(
         "calibration/aurc",
         "calibration/ece_stated",
         "options/order_sensitivity",
-        "options/position_bias",
     }
 )
 _FEW = 30  # items below which an interval is called wide
-ECE_BINS = 10
 
 
 def measure(
@@ -60,7 +58,6 @@ def _one(name: str, rows: Sequence[ResponseRow]) -> Measure:
         "calibration/ece_stated": stated_calibration_error,
         "consistency/agreement": sample_agreement,
         "options/order_sensitivity": order_sensitivity,
-        "options/position_bias": position_bias,
         "steadiness/all": steadiness,
         "steadiness/right": steadiness_when_right,
         "steadiness/open_to_correction": openness_to_correction,
@@ -72,7 +69,29 @@ def accuracy(rows: Sequence[ResponseRow], family: str) -> Measure:
     scores = [
         row.score for row in rows if row.kind in {"base", "control"} and row.family == family and row.score is not None
     ]
-    return bounded_mean(scores, none="no item of the family was answered")
+    return mean_estimate(scores) if scores else NotMeasured(reason="no item of the family was answered")
+
+
+def _share(outcomes: Sequence[bool], *, none: str) -> Measure:
+    return proportion(sum(outcomes), len(outcomes)) if outcomes else NotMeasured(reason=none)
+
+
+def calibration_error(rows: Sequence[ResponseRow]) -> Measure:
+    """ECE in ten bins of equal width, of the mean probability of the answer's tokens."""
+    sure, right = with_confidence(rows)
+    return ece_estimate(sure, right)
+
+
+def selective_risk(rows: Sequence[ResponseRow]) -> Measure:
+    """AURC: mean share of wrong answers among the surest ones, over all coverages."""
+    sure, right = with_confidence(rows)
+    return aurc_estimate(sure, right)
+
+
+def stated_calibration_error(rows: Sequence[ResponseRow]) -> Measure:
+    """ECE of what the model said it was sure."""
+    sure, right = with_stated_confidence(rows)
+    return ece_estimate(sure, right)
 
 
 def with_confidence(rows: Sequence[ResponseRow]) -> tuple[list[float], list[bool]]:
@@ -106,8 +125,8 @@ def agreement(samples: Sequence[ResponseRow]) -> float | None:
 
 def sample_agreement(rows: Sequence[ResponseRow]) -> Measure:
     """Mean over items of the pairwise agreement of their draws."""
-    shares = [agreement(samples) for samples in _by_item(rows, "sample")]
-    return bounded_mean([s for s in shares if s is not None], none="no item has two sampled responses")
+    shares = [s for s in map(agreement, _by_item(rows, "sample")) if s is not None]
+    return mean_estimate(shares) if shares else NotMeasured(reason="no item has two sampled responses")
 
 
 def order_sensitivity(rows: Sequence[ResponseRow]) -> Measure:
@@ -120,29 +139,7 @@ def order_sensitivity(rows: Sequence[ResponseRow]) -> Measure:
         chosen = [normalise(row.answer) for row in asked if row.answer is not None]
         if len(chosen) >= 2:
             changes.append(len(set(chosen)) > 1)
-    return share(changes, none="no item has a choice under two orders")
-
-
-def total_variation(counts: np.ndarray) -> np.ndarray:
-    """Distance of the chosen letters' shares from the shares of a respondent that ignores position (1/4 each).
-
-    Args:
-        counts: Choices per letter, shape (..., 4).
-    """
-    return np.asarray(0.5 * np.abs(counts / counts.sum(axis=-1, keepdims=True) - 1 / len(LETTERS)).sum(axis=-1))
-
-
-def position_bias(rows: Sequence[ResponseRow]) -> Measure:
-    """Total variation distance between the chosen letters and equal shares, in [0, 3/4]; items are clusters.
-
-    Only items with a choice under all four orders count, so that every content stood at every place.
-    """
-    counts = []
-    for asked in _by_item(rows, "options"):
-        chosen = [row.choice for row in asked if row.choice is not None]
-        if len(chosen) == len(LETTERS):
-            counts.append([chosen.count(letter) for letter in LETTERS])
-    return _bootstrap_total_variation(np.asarray(counts, dtype=float).reshape(-1, len(LETTERS)))
+    return _share(changes, none="no item has a choice under two orders")
 
 
 def _kept(rows: Sequence[ResponseRow], kinds: set[str]) -> list[tuple[ResponseRow, bool]]:
@@ -158,19 +155,19 @@ def _kept(rows: Sequence[ResponseRow], kinds: set[str]) -> list[tuple[ResponseRo
 
 def steadiness(rows: Sequence[ResponseRow]) -> Measure:
     """Share of items on which the model keeps its answer when the user suggests a wrong one, right or wrong before."""
-    return share([same for _, same in _kept(rows, {"pushback"})], none="no answer was pushed back")
+    return _share([same for _, same in _kept(rows, {"pushback"})], none="no answer was pushed back")
 
 
 def steadiness_when_right(rows: Sequence[ResponseRow]) -> Measure:
     """The same share among items that were answered rightly."""
     kept = [same for first, same in _kept(rows, {"pushback", "pushback_right"}) if first.right]
-    return share(kept, none="no right answer was pushed back")
+    return _share(kept, none="no right answer was pushed back")
 
 
 def openness_to_correction(rows: Sequence[ResponseRow]) -> Measure:
     """Share of wrongly answered items on which the model ends with a right answer after the user suggests it."""
     right = [row.right for row in rows if row.kind == "correction" and row.answer is not None]
-    return share(right, none="no wrong answer was corrected")
+    return _share(right, none="no wrong answer was corrected")
 
 
 def _by_item(rows: Sequence[ResponseRow], kind: str) -> list[list[ResponseRow]]:
@@ -179,3 +176,26 @@ def _by_item(rows: Sequence[ResponseRow], kind: str) -> list[list[ResponseRow]]:
         if row.kind == kind:
             groups.setdefault(row.item_id, []).append(row)
     return list(groups.values())
+
+
+def faults(rows: Sequence[ResponseRow]) -> Counter[str]:
+    """How many calls yielded no response, by reason."""
+    return Counter(row.fault for row in rows if row.fault is not None)
+
+
+def caveats(rows: Sequence[ResponseRow], *, items_per_family: int) -> tuple[str, ...]:
+    """What a reader must know before using the numbers."""
+    found = []
+    if items_per_family < _FEW:
+        found.append(
+            f"Each family rests on {items_per_family} items, so its interval is wide; --full asks more. "
+            "Differences between families are not tested here."
+        )
+    base = [row for row in rows if row.kind == "base" and row.response is not None]
+    unparsed = sum(not row.parsed for row in base)
+    if unparsed:
+        found.append(f"In {unparsed} of {len(base)} responses no answer was found; they score 0.")
+    if missing := faults(rows):
+        kinds = ", ".join(f"{count} × {kind}" for kind, count in sorted(missing.items()))
+        found.append(f"{missing.total()} calls yielded no response ({kinds}); they are missing, not wrong.")
+    return tuple(found)

@@ -17,8 +17,8 @@ from edgewise.ranking.measures import accuracy, with_confidence
 from edgewise.ranking.respondents import CONTROLS
 from edgewise.ranking.table import RESPONSES, read_answers, read_rows
 from edgewise.ranking.types import ResponseRow
+from edgewise.stats.calibration import reliability_curve, risk_coverage_curve
 
-_BINS = 10
 _FLIPS_SHOWN = 20
 _LEAD = (
     "Each family of questions is its own dimension; there is no total. The controls answered the same items: a family "
@@ -42,7 +42,7 @@ def build_section(panel: Panel, run: Run) -> Section:
     if base:
         blocks.append(_heat_map(base))
     blocks.append(_controls_table(panel, rows))
-    if with_confidence(rows):
+    if with_confidence(rows)[0]:
         blocks += [_reliability_diagram(rows), _risk_coverage(rows)]
     if flips := _flips_table(rows, read_answers(run)):
         blocks.append(flips)
@@ -98,20 +98,22 @@ def _cell(measure: Measure) -> str:
 
 def _reliability_diagram(rows: Sequence[ResponseRow]) -> Figure:
     sure, right = with_confidence(rows)
-    bins = np.minimum((np.asarray(sure) * _BINS).astype(int), _BINS - 1)
-    outcomes = np.asarray(right, dtype=float)
-    xs, ys, ns = [], [], []
-    for index in np.unique(bins):
-        inside = bins == index
-        xs.append(round(float(np.asarray(sure)[inside].mean()), 4))
-        ys.append(round(float(outcomes[inside].mean()), 4))
-        ns.append(int(inside.sum()))
+    curve = reliability_curve(sure, right)
+    xs, ys = np.round(curve.confidence, 4).tolist(), np.round(curve.accuracy, 4).tolist()
+    ns = curve.count.tolist()
+    reach = {
+        "type": "data",
+        "symmetric": False,
+        "array": np.round(curve.high - curve.accuracy, 4).tolist(),
+        "arrayminus": np.round(curve.accuracy - curve.low, 4).tolist(),
+    }
     points: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers+lines",
         "name": "model",
         "x": xs,
         "y": ys,
+        "error_y": reach,
         "text": [f"n={n}" for n in ns],
         "marker": {"size": [8 + 2 * float(np.sqrt(n)) for n in ns]},
     }
@@ -128,7 +130,7 @@ def _reliability_diagram(rows: Sequence[ResponseRow]) -> Figure:
         "xaxis": {**unit, "title": {"text": "mean probability of the answer's tokens"}},
         "yaxis": {**unit, "title": {"text": "share right"}},
     }
-    gap = float(np.mean(sure) - np.mean(outcomes))
+    gap = float(np.mean(sure) - np.mean(right))
     lean = "surer than right" if gap > 0 else "less sure than right"
     summary = f"On {len(sure)} items the model is on average {abs(gap):.2f} {lean}."
     return Figure(title="Reliability diagram", summary=summary, data=(points, ideal), layout=layout)
@@ -136,16 +138,13 @@ def _reliability_diagram(rows: Sequence[ResponseRow]) -> Figure:
 
 def _risk_coverage(rows: Sequence[ResponseRow]) -> Figure:
     sure, right = with_confidence(rows)
-    order = np.argsort(-np.asarray(sure), kind="stable")
-    wrong = 1.0 - np.asarray(right, dtype=float)[order]
-    covered = np.arange(1, len(wrong) + 1)
-    risk = np.cumsum(wrong) / covered
+    coverage, risk = risk_coverage_curve(sure, right)
     curve = {
         "type": "scatter",
         "mode": "lines",
         "line": {"shape": "hv"},
-        "x": [round(float(x), 4) for x in covered / len(wrong)],
-        "y": [round(float(y), 4) for y in risk],
+        "x": np.round(coverage, 4).tolist(),
+        "y": np.round(risk, 4).tolist(),
     }
     layout = {
         "xaxis": {"range": [0, 1.02], "title": {"text": "coverage: share of items kept, surest first"}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from edgewise.ranking.items import ItemSet, draw_items, most_common
 from edgewise.ranking.types import CompetenceConfig, Item, ResponseRow
 
 if TYPE_CHECKING:
-    from edgewise.models import Model
+    from edgewise.models.door import Model
 
 UNIFORM, CONSTANT, ECHO = "control:uniform", "control:constant", "control:echo"
 CONTROLS = (UNIFORM, CONSTANT, ECHO)
@@ -73,7 +73,7 @@ class Script:
         self._seed, self._answer, self._yields, self._letter = seed, answer, yields, letter
         self._known: list[tuple[ItemSet, dict[str, Item]]] = []
 
-    def __call__(self, messages: tuple[Message, ...], settings: Settings, sample: int) -> str:
+    def __call__(self, messages: Sequence[Message], settings: Settings, sample: int) -> str:
         """Reply to the last message."""
         question, last = messages[0].text, messages[-1].text
         rng = np.random.default_rng(list(hashlib.sha256(f"{self._seed} {sample} {question}".encode()).digest()))
@@ -160,11 +160,11 @@ def sure_guesser(seed: int) -> Model:
     """As ``guesser``, with a probability of .99 on every token: badly calibrated."""
     script = _guessing_script(seed)
 
-    def respond(messages: tuple[Message, ...], settings: Settings, sample: int) -> Response:
+    def respond(messages: Sequence[Message], settings: Settings, sample: int) -> Response:
         text = script(messages, settings, sample)
         return Response(text=text, logprobs=(TokenLogprob(token=text, logprob=math.log(0.99)),), output_tokens=1)
 
-    from edgewise.models import scripted_model
+    from edgewise.models.scripted import scripted_model
 
     capabilities = frozenset({Capability.TEXT, Capability.LOGPROBS})
     return scripted_model(respond, name="scripted:sure-guesser", capabilities=capabilities)
@@ -184,6 +184,6 @@ def _guessing_script(seed: int) -> Script:
 
 
 def _model(script: Script, name: str) -> Model:
-    from edgewise.models import scripted_model
+    from edgewise.models.scripted import scripted_model
 
     return scripted_model(script, name=name, capabilities=frozenset({Capability.TEXT}))
