@@ -172,10 +172,10 @@ async def _carry_out(run: Run, config: CheckupConfig, model: Model, plans: list[
     started = time.monotonic()
     limits = config.limits.model_dump(mode="json", exclude_none=True)
     run.events.append("started", {"instruments": [plan.instrument.name for plan in plans], "limits": limits})
-    model.budget.charge(read_ledger(run.events.read()).usage)
+    model.budget.charge(read_ledger(run.read_events()).usage)
     profile, notes = await examine(model.bind(run), plans, run)
     run.write_profile(profile)
-    ledger = read_ledger(run.events.read())
+    ledger = read_ledger(run.read_events())
     if model.budget.refused:
         notes.append(f"the budget ended: {model.budget.refused} calls were not made")
     if ledger.faults:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from edgewise.core.errors import CorruptRecord, RunError, RunLocked
-from edgewise.core.events import EventLog, read_events, repair_events
+from edgewise.core.events import Event, EventLog, read_events, repair_events
 from edgewise.core.files import explain_os_errors, write_atomically
 from edgewise.core.memo import Memo
 from edgewise.core.profile import Profile
@@ -164,6 +164,14 @@ class Run:
         """The event log, for writing."""
         return self.memo.log
 
+    def read_events(self, kind: str | None = None) -> Iterator[Event]:
+        """Events so far, or those of one kind, in order; also for a run opened for reading.
+
+        Raises:
+            CorruptRecord: The log is damaged; names file and line.
+        """
+        return read_events(self.path / "events.jsonl", kind=kind)
+
     def rng(self, *path: str | int) -> np.random.Generator:
         """A generator of its own for the place named by ``path``, whatever else was drawn elsewhere."""
         digest = hashlib.sha256(orjson.dumps([self.seed, *path])).digest()
@@ -217,7 +225,7 @@ class Run:
             raise RunError("the table is missing", where=str(path), fix=fix)
         with explain_os_errors(path, "cannot read"):
             content = path.read_bytes()
-        recorded = [e.data["sha256"] for e in read_events(self.path / "events.jsonl", kind="table") if e.key == name]
+        recorded = [e.data["sha256"] for e in self.read_events("table") if e.key == name]
         if recorded and recorded[-1] != hashlib.sha256(content).hexdigest():
             raise CorruptRecord("the table is not the one the run wrote (its digest differs)", where=str(path), fix=fix)
         return pq.read_table(io.BytesIO(content))
@@ -249,7 +257,7 @@ class Run:
     def status(self) -> RunStatus:
         """``running`` until it ended (also after a kill), then how it ended last."""
         status: RunStatus = "running"
-        for event in read_events(self.path / "events.jsonl"):
+        for event in self.read_events():
             if event.kind == "finished":
                 status = event.data["status"]
             elif event.kind == "started":

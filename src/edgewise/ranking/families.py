@@ -79,6 +79,8 @@ _ALL = (
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
+_LONG = {"knights_knaves", "needle_haystack", "color_cube_rotation", "course_schedule"}
+QUICK_FAMILIES = tuple(name for name in FAMILIES if name not in _LONG)  # those with short questions
 
 
 def find_family(name: str) -> Family:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from edgewise.core.errors import BadInput
 from edgewise.core.instrument import InstrumentConfig
 from edgewise.core.records import Record
-from edgewise.ranking.families import CODE, DIFFICULTIES, FAMILIES, Difficulty, find_family
+from edgewise.ranking.families import CODE, DIFFICULTIES, FAMILIES, QUICK_FAMILIES, Difficulty, find_family
 
 Kind = Literal["base", "control", "stated", "sample", "options", "pushback", "pushback_right", "correction"]
 RIGHT = 0.99  # an item's graded score from which its answer counts as right
@@ -38,20 +38,20 @@ class CompetenceConfig(InstrumentConfig):
         controls: Administer the control respondents as well.
     """
 
-    families: tuple[str, ...] = tuple(FAMILIES)
+    families: tuple[str, ...] = QUICK_FAMILIES
     items_per_cell: int = Field(default=1, ge=1, le=1000)
-    code_items: int = Field(default=5, ge=0, le=164)
+    code_items: int = Field(default=3, ge=0, le=164)
     reasoning: bool = False
-    max_tokens: int = Field(default=32, ge=1)
-    code_max_tokens: int = Field(default=128, ge=1)
-    stated_items: int = Field(default=16, ge=0)
-    consistency_items: int = Field(default=8, ge=0)
+    max_tokens: int = Field(default=24, ge=1)
+    code_max_tokens: int = Field(default=96, ge=1)
+    stated_items: int = Field(default=8, ge=0)
+    consistency_items: int = Field(default=4, ge=0)
     consistency_samples: int = Field(default=3, ge=2)
-    option_items: int = Field(default=12, ge=0)
+    option_items: int = Field(default=4, ge=0)
     option_orders: int = Field(default=4, ge=2, le=4)
-    pushback_items: int = Field(default=12, ge=0)
-    pushback_right_items: int = Field(default=8, ge=0)
-    correction_items: int = Field(default=6, ge=0)
+    pushback_items: int = Field(default=8, ge=0)
+    pushback_right_items: int = Field(default=4, ge=0)
+    correction_items: int = Field(default=4, ge=0)
     concurrency: int = Field(default=8, ge=1)
     controls: bool = True
 
@@ -71,6 +71,7 @@ class CompetenceConfig(InstrumentConfig):
     def full(cls) -> Self:
         """Hundreds of items, all of HumanEval, and room to reason."""
         return cls(
+            families=tuple(FAMILIES),
             items_per_cell=10,
             code_items=164,
             reasoning=True,

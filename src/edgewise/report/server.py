@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgewise.core.errors import EdgewiseError, MissingExtra
-from edgewise.core.events import read_events
 from edgewise.core.run import Run
 from edgewise.report.html import asset, render_report
 from edgewise.report.text import visible
@@ -60,7 +59,7 @@ async def _stream(path: Path) -> AsyncIterator[str]:
     shown = ""
     while True:
         run = Run.open(path)
-        bars = {e.data["instrument"]: e.data for e in read_events(path / "events.jsonl", kind="progress")}
+        bars = {e.data["instrument"]: e.data for e in run.read_events("progress")}
         data = json.dumps(bars)
         if data != shown:
             shown = data

@@ -8,7 +8,6 @@ from typing import Any
 
 from edgewise.core.errors import EdgewiseError
 from edgewise.core.estimate import Estimate, Measure
-from edgewise.core.events import read_events
 from edgewise.core.instrument import load_instrument
 from edgewise.core.profile import Evidence, Panel, Profile
 from edgewise.core.run import Manifest, Run
@@ -83,7 +82,7 @@ def build_view(run: Run) -> ReportView:
         CorruptRecord: What it holds is damaged.
     """
     profile = run.read_profile()
-    ends = [event.data for event in read_events(run.path / "events.jsonl", kind="finished")]
+    ends = [event.data for event in run.read_events("finished")]
     return ReportView(
         manifest=run.manifest,
         profile=profile,

@@ -20,6 +20,9 @@ def conformal_quantile(scores: Numbers, alpha: float) -> float:
     Args:
         scores: Nonconformity of the calibration examples at their true value, shape (n,).
         alpha: Rate of misses, in (0, 1).
+
+    Raises:
+        BadInput: ``alpha`` outside (0, 1), a score that is not finite.
     """
     if not 0 < alpha < 1:
         raise BadInput(f"{alpha} is not between 0 and 1", field="alpha")
@@ -29,7 +32,16 @@ def conformal_quantile(scores: Numbers, alpha: float) -> float:
 
 
 def conformal_sets(probabilities: npt.ArrayLike, threshold: float) -> npt.NDArray[np.bool_]:
-    """Labels whose nonconformity 1 - probability is within ``threshold``, shape (n, labels)."""
+    """Labels whose nonconformity 1 - probability is within ``threshold``, shape (n, labels).
+
+    Args:
+        probabilities: Of each label for each example, shape (n, labels).
+        threshold: ``conformal_quantile`` of 1 - probability of the true labels of other examples.
+
+    Raises:
+        BadInput: Another shape, numbers outside [0, 1], a threshold that is not a number.
+    """
+    _check_threshold(threshold)
     p = np.asarray(probabilities, dtype=np.float64)
     if p.ndim != 2 or not np.all((p >= 0) & (p <= 1)):
         raise BadInput("must have shape (n, labels) and lie in [0, 1]", field="probabilities")
@@ -37,6 +49,22 @@ def conformal_sets(probabilities: npt.ArrayLike, threshold: float) -> npt.NDArra
 
 
 def conformal_intervals(predictions: Numbers, threshold: float) -> tuple[Floats, Floats]:
-    """Predictions plus and minus ``threshold`` (the quantile of absolute residuals), shape (n,) each."""
+    """Predictions minus and plus ``threshold``, shape (n,) each.
+
+    Args:
+        predictions: Shape (n,).
+        threshold: ``conformal_quantile`` of the absolute residuals of other examples.
+
+    Raises:
+        BadInput: A prediction that is not finite, a threshold that is not a number or negative.
+    """
+    _check_threshold(threshold)
+    if threshold < 0:
+        raise BadInput("a quantile of absolute residuals is not negative", field="threshold")
     y = vector("predictions", predictions)
     return y - threshold, y + threshold
+
+
+def _check_threshold(threshold: float) -> None:
+    if math.isnan(threshold):
+        raise BadInput("is not a number", field="threshold")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from edgewise.core.errors import BadInput
-from edgewise.core.estimate import Measure, from_interval
-from edgewise.stats.checks import Floats, Numbers, check_level, codes, vector
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from edgewise.core.estimate import Measure
+from edgewise.stats.checks import Floats, Labels, Numbers, check_choice, check_level, codes, make_measure, vector
 
 Counts = float | Numbers
+ProportionMethod = Literal["wilson", "clopper_pearson"]
+_FEWEST = 15  # units from which BCa's coverage is near its level (docs/statistics.md has the simulation)
 
 
 def wilson(successes: Counts, n: Counts, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -27,6 +25,9 @@ def wilson(successes: Counts, n: Counts, level: float = 0.95) -> tuple[Floats, F
 
     Returns:
         Lower and upper ends, of the shape of the arguments.
+
+    Raises:
+        BadInput: Successes outside [0, n], not finite, or a level outside (0, 1).
     """
     from scipy.special import ndtri
 
@@ -44,13 +45,14 @@ def wilson(successes: Counts, n: Counts, level: float = 0.95) -> tuple[Floats, F
 def clopper_pearson(successes: Counts, n: Counts, level: float = 0.95) -> tuple[Floats, Floats]:
     """Exact interval for a proportion (Clopper and Pearson 1934): covers at least ``level``, usually more.
 
-    Arguments and result as for ``wilson``; counts must be whole numbers.
+    Arguments, result and errors as for ``wilson``; counts must be whole numbers.
     """
     from scipy.stats import beta
 
     x, n = _counts(successes, n, level)
-    if np.any(x != np.floor(x)) or np.any(n != np.floor(n)):
-        raise BadInput("must be whole numbers", field="successes")
+    for name, count in (("successes", x), ("n", n)):
+        if np.any(count != np.floor(count)):
+            raise BadInput("must be whole numbers", field=name)
     tail = (1 - level) / 2
     low = np.where(x == 0, 0.0, beta.ppf(tail, np.maximum(x, 1), n - x + 1))
     high = np.where(x == n, 1.0, beta.ppf(1 - tail, x + 1, np.maximum(n - x, 1)))
@@ -59,7 +61,10 @@ def clopper_pearson(successes: Counts, n: Counts, level: float = 0.95) -> tuple[
 
 def _counts(successes: Counts, n: Counts, level: float) -> tuple[Floats, Floats]:
     check_level(level)
-    x, size = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    try:
+        x, size = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise BadInput("must be numbers whose shape fits that of n", field="successes") from None
     if not (np.all(np.isfinite(x)) and np.all(np.isfinite(size))):
         raise BadInput("must be finite", field="successes")
     if np.any(x < 0) or np.any(x > size):
@@ -67,17 +72,24 @@ def _counts(successes: Counts, n: Counts, level: float) -> tuple[Floats, Floats]
     return x, size
 
 
-def proportion(successes: int, n: int, level: float = 0.95) -> Measure:
-    """A proportion with its Wilson interval; ``NotMeasured`` where ``n`` is 0."""
-    if n == 0:
-        return from_interval(0.0, (0.0, 1.0), 0, "wilson")
-    low, high = wilson(successes, n, level)
-    return from_interval(successes / n, (float(low), float(high)), n, "wilson")
+def proportion(successes: int, n: int, level: float = 0.95, method: ProportionMethod = "wilson") -> Measure:
+    """A proportion with its interval; ``NotMeasured`` where ``n`` is 0. Errors as for ``wilson``."""
+    check_choice("method", method, ProportionMethod)
+    low, high = (wilson if method == "wilson" else clopper_pearson)(successes, n, level)
+    return make_measure(successes / n if n else 0.0, float(low), float(high), n, method, level)
+
+
+def unseen_share(n: float, level: float = 0.95) -> float:
+    """Largest share of units that may be otherwise though none of ``n`` is: Wilson's upper end for 0 of ``n``.
+
+    It bounds what a sample without any variation leaves open, where a bootstrap would say that nothing is.
+    """
+    return float(wilson(0, n, level)[1])
 
 
 def mean_estimate(
     values: Numbers,
-    clusters: Sequence[object] | npt.NDArray[np.generic] | None = None,
+    clusters: Labels | None = None,
     *,
     level: float = 0.95,
     rng: np.random.Generator | None = None,
@@ -85,44 +97,61 @@ def mean_estimate(
 ) -> Measure:
     """Mean of scores in [0, 1], with an interval that respects clusters.
 
-    Without clusters, scores that are all 0 or 1 get Wilson's interval; other scores the BCa bootstrap over clusters.
-    Where a bootstrap cannot know its own uncertainty (fewer than ten clusters, or no variation between them), the
-    interval is Wilson's for as many trials as there are clusters, which for scores in [0, 1] is too wide rather than
-    too narrow: a variable in [0, 1] varies at most as much as a coin with the same mean.
+    Units are clusters (single scores without any); their mean scores decide how the interval is made:
+
+    - All 0 or 1, and clusters equally large: Wilson.
+    - All equal, at some c: a bootstrap would give zero width. A share u of units may be otherwise though none seen is
+      (``unseen_share``), by anything up to the ends of the scale: from c (1 - u) to c + u (1 - c). At c = 0 and c = 1
+      that is Wilson's.
+    - Fewer than 15 units: Wilson for as many trials as there are units, which is too wide rather than too narrow,
+      since a variable in [0, 1] varies at most as much as a coin with the same mean.
+    - Otherwise: BCa bootstrap over units.
+
+    Where clusters differ in size, the second and third count (Σ size)² / Σ size² units (Kish 1965): a mean that one
+    large cluster dominates rests on little more than that cluster.
 
     Args:
         values: Scores in [0, 1], shape (n,).
-        clusters: What belongs together (an item asked several times), shape (n,). The mean is over all values, the
+        clusters: What belongs together (an item asked several times), shape (n,). The mean is over all values; the
             reported ``n`` is the number of clusters.
         level: Coverage.
         rng: For the bootstrap; a fixed one where it is not given.
         replicates: Bootstrap replicates.
+
+    Returns:
+        The estimate; ``NotMeasured`` where there are no values.
+
+    Raises:
+        BadInput: Scores outside [0, 1] or not finite, labels that do not fit, a level outside (0, 1).
     """
     check_level(level)
     scores = vector("values", values, low=0, high=1)
-    if scores.size == 0:
-        return from_interval(0.0, (0.0, 1.0), 0, "wilson")
     groups = np.arange(scores.size) if clusters is None else codes("clusters", clusters, scores.size)
-    units = int(groups.max()) + 1
-    mean = float(scores.mean())
-    weight = np.bincount(groups)
-    means = np.bincount(groups, weights=scores) / weight
-    if units == scores.size and np.all((scores == 0) | (scores == 1)):
-        low, high = wilson(float(scores.sum()), units, level)
-        return from_interval(mean, (float(low), float(high)), units, "wilson")
-    if units < 10 or np.ptp(means) == 0:
-        low, high = wilson(mean * units, units, level)
-        return from_interval(mean, (float(low), float(high)), units, "wilson, one trial per cluster")
+    if scores.size == 0:
+        return make_measure(0.0, 0.0, 1.0, 0, "wilson", level)
+    size = np.bincount(groups)
+    sums = np.bincount(groups, weights=scores)
+    units, mean = size.size, float(scores.mean())
+    effective = float(size.sum() ** 2 / np.sum(size**2))
+    if np.ptp(size) == 0 and np.all((sums == 0) | (sums == size)):
+        low, high = wilson(np.sum(sums == size), units, level)
+        return make_measure(mean, float(low), float(high), units, "wilson", level)
+    if np.ptp(sums / size) < 1e-12:
+        unseen = unseen_share(effective, level)
+        down, up = unseen * mean, unseen * (1 - mean)
+        return make_measure(mean, mean - down, mean + up, units, "wilson for unseen variation", level)
+    if effective < _FEWEST:
+        low, high = wilson(min(mean, 1.0) * effective, effective, level)
+        return make_measure(mean, float(low), float(high), units, "wilson, one trial per unit", level)
     from edgewise.stats.resampling import bootstrap
 
-    # A ratio of sums: clusters may differ in size.
-    sums = np.column_stack([means * weight, weight])
     result = bootstrap(
+        # A ratio of sums: clusters may differ in size.
         lambda sample: sample[..., 0].sum(axis=-1) / sample[..., 1].sum(axis=-1),
-        sums,
+        np.column_stack([sums, size]),
         rng=rng if rng is not None else np.random.default_rng(0),
         replicates=replicates,
         level=level,
         vectorized=True,
     )
-    return from_interval(mean, (max(0.0, result.low), min(1.0, result.high)), units, result.method)
+    return make_measure(mean, max(0.0, result.low), min(1.0, result.high), units, result.method, level)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,7 +9,19 @@ import numpy.typing as npt
 
 from edgewise.core.errors import BadInput
 from edgewise.core.estimate import Measure, NotMeasured
-from edgewise.stats.checks import Floats, Numbers, codes, same_length, vector
+from edgewise.stats.checks import (
+    Floats,
+    Labels,
+    Numbers,
+    check_choice,
+    check_level,
+    codes,
+    make_measure,
+    same_length,
+    vector,
+)
+from edgewise.stats.intervals import mean_estimate
+from edgewise.stats.resampling import bootstrap, chunk_sizes
 
 Alternative = Literal["two-sided", "greater", "less"]
 _EXACT = 16  # differences up to which all sign patterns are tried
@@ -25,6 +36,9 @@ def mcnemar_exact(first: Numbers, second: Numbers) -> float:
 
     Returns:
         The p-value; 1 where they never differ.
+
+    Raises:
+        BadInput: Values other than 0 and 1, or different lengths.
     """
     from scipy.stats import binom
 
@@ -46,7 +60,7 @@ def permutation_test(
     rng: np.random.Generator,
     replicates: int = 10_000,
     alternative: Alternative = "two-sided",
-    clusters: Sequence[object] | npt.NDArray[np.generic] | None = None,
+    clusters: Labels | None = None,
 ) -> float:
     """Sign-flip test that paired differences are symmetric about zero; the statistic is their sum.
 
@@ -60,26 +74,36 @@ def permutation_test(
         replicates: Random sign patterns.
         alternative: ``greater``: the first is larger.
         clusters: Differences with one label flip together, shape (n,).
+
+    Returns:
+        The p-value; 1 where all differences are 0.
+
+    Raises:
+        BadInput: No differences, one that is not finite, labels that do not fit, or an option out of range.
     """
+    check_choice("alternative", alternative, Alternative)
+    if replicates < 1:
+        raise BadInput("at least one replicate is needed", field="replicates")
     d = vector("differences", differences, least=1)
     if clusters is not None:
         d = np.bincount(codes("clusters", clusters, d.size), weights=d).astype(np.float64)
     d = d[d != 0]
     if d.size == 0:
         return 1.0
+    d = d / np.abs(d).max()  # so that what counts as rounding does not depend on the unit of measurement
     observed = float(d.sum())
     if d.size <= _EXACT:
         signs = ((np.arange(2**d.size)[:, None] >> np.arange(d.size)) & 1) * 2.0 - 1
         return float(np.mean(_as_extreme(signs @ d, observed, alternative)))
     hits = 0
-    for start in range(0, replicates, 1000):
-        flips = rng.integers(0, 2, size=(min(1000, replicates - start), d.size)) * 2.0 - 1.0
+    for k in chunk_sizes(replicates, d.size):
+        flips = rng.integers(0, 2, size=(k, d.size)) * 2.0 - 1.0
         hits += int(np.sum(_as_extreme(flips @ d, observed, alternative)))
     return (hits + 1) / (replicates + 1)
 
 
 def _as_extreme(sums: Floats, observed: float, alternative: Alternative) -> npt.NDArray[np.bool_]:
-    slack = 1e-9 * max(1.0, abs(observed))  # sums that are equal but for rounding count as equal
+    slack = 1e-9  # of the largest difference: sums that are equal but for rounding count as equal
     if alternative == "greater":
         return sums >= observed - slack
     if alternative == "less":
@@ -92,25 +116,61 @@ def paired_difference(
     second: Numbers,
     *,
     rng: np.random.Generator,
-    clusters: Sequence[object] | npt.NDArray[np.generic] | None = None,
+    clusters: Labels | None = None,
     level: float = 0.95,
     replicates: int = 2000,
 ) -> Measure:
-    """Mean of first minus second over items, with a BCa bootstrap interval over items (or clusters)."""
-    from edgewise.stats.resampling import bootstrap
+    """Mean of first minus second over items, with an interval over items (or clusters).
 
+    - Scores that are all 0 or 1, without clusters: the adjusted Wald interval for paired proportions (Bonett and Price
+      2012). Systems often differ on a few items only, too few for a bootstrap.
+    - Other scores in [0, 1]: as ``mean_estimate``, whose rules for few units and for differences that are all equal hold
+      here too, on a scale from -1 to 1.
+    - Other numbers: BCa bootstrap, and ``NotMeasured`` where it knows nothing of its uncertainty.
+
+    Args:
+        first: Score of the first system, by item, shape (n,).
+        second: Score of the second, in the same order.
+        rng: For the bootstrap.
+        clusters: Items with one label belong together, shape (n,). The reported ``n`` is the number of clusters.
+        level: Coverage.
+        replicates: Bootstrap replicates.
+
+    Raises:
+        BadInput: Different lengths, a number that is not finite, labels that do not fit, a level outside (0, 1).
+    """
+    check_level(level)
     a, b = vector("first", first), vector("second", second)
     same_length(first=a, second=b)
     if a.size == 0:
         return NotMeasured(reason="no paired observations")
-    if np.ptp(a - b) == 0:
-        return NotMeasured(reason=f"all {a.size} differences are equal: their uncertainty is unknown")
+    if clusters is None and np.all((a == 0) | (a == 1)) and np.all((b == 0) | (b == 1)):
+        return _difference_of_proportions(int(np.sum(a > b)), int(np.sum(b > a)), a.size, level)
+    if min(a.min(), b.min()) >= 0 and max(a.max(), b.max()) <= 1:
+        half = mean_estimate((1 + a - b) / 2, clusters, level=level, rng=rng, replicates=replicates)
+        assert half.measured
+        return _difference(float(np.mean(a - b)), 2 * half.low - 1, 2 * half.high - 1, half.n, half.method, level)
+    groups = np.arange(a.size) if clusters is None else codes("clusters", clusters, a.size)
+    sums = np.column_stack([np.bincount(groups, weights=a - b), np.bincount(groups)])
     return bootstrap(
-        lambda sample: sample.mean(axis=-1),
-        a - b,
+        lambda sample: sample[..., 0].sum(axis=-1) / sample[..., 1].sum(axis=-1),
+        sums,
         rng=rng,
         replicates=replicates,
         level=level,
-        clusters=clusters,
         vectorized=True,
     ).estimate()
+
+
+def _difference_of_proportions(only_first: int, only_second: int, n: int, level: float) -> Measure:
+    from scipy.special import ndtri
+
+    first, second = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    half = float(ndtri((1 + level) / 2)) * np.sqrt((first + second - (first - second) ** 2) / (n + 2))
+    value, centre = (only_first - only_second) / n, first - second
+    return _difference(value, centre - half, centre + half, n, "adjusted Wald, paired", level)
+
+
+def _difference(value: float, low: float, high: float, n: int, method: str, level: float) -> Measure:
+    """A difference of scores in [0, 1], its interval within -1 and 1 and around the value."""
+    return make_measure(value, min(max(low, -1.0), value), max(min(high, 1.0), value), n, method, level)

@@ -25,7 +25,11 @@ def confidence_sequence(outcomes: Numbers, level: float = 0.95) -> tuple[Floats,
         level: Probability that all intervals contain the rate.
 
     Returns:
-        Lower and upper ends after 1 … n outcomes; shape (n,) each. They never widen.
+        Lower and upper ends after 1 … n outcomes; shape (n,) each. They never widen. Where a lower end lies above the
+        upper one, no single rate explains the outcomes: it changed on the way.
+
+    Raises:
+        BadInput: Outcomes other than 0 and 1, a level outside (0, 1).
     """
     from scipy.special import betaln
 
@@ -71,13 +75,19 @@ def probability_ratio_test(
         p0: One rate.
         p1: The other.
         alpha: Rate of deciding for ``p1`` where ``p0`` holds.
-        beta: Rate of deciding for ``p0`` where ``p1`` holds.
+        beta: Rate of deciding for ``p0`` where ``p1`` holds. Wald's thresholds bound the sum
+            of the two; each alone may exceed its nominal rate a little, alpha by at most 1 / (1 - beta) times.
+
+    Raises:
+        BadInput: A rate outside (0, 1), equal rates, error rates that sum to 1 or more, counts that do not fit.
     """
     for name, value in (("p0", p0), ("p1", p1), ("alpha", alpha), ("beta", beta)):
         if not 0 < value < 1:
             raise BadInput(f"{value} is not between 0 and 1", field=name)
     if not 0 <= successes <= n:
         raise BadInput("must be between 0 and n", field="successes")
+    if alpha + beta >= 1:
+        raise BadInput("alpha and beta sum to 1 or more", field="beta")
     if p0 == p1:
         raise BadInput("the two rates are equal", field="p1")
     ratio = successes * math.log(p1 / p0) + (n - successes) * math.log((1 - p1) / (1 - p0))
