@@ -1,4 +1,4 @@
-"""What every instrument must do. A new one is tested here as soon as it is registered; it needs no test of this file."""
+"""What every instrument must do. A new one is tested here as soon as it is registered."""
 
 from __future__ import annotations
 

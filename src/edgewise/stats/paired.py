@@ -124,8 +124,8 @@ def paired_difference(
 
     - Scores that are all 0 or 1, without clusters: the adjusted Wald interval for paired proportions (Bonett and Price
       2012). Systems often differ on a few items only, too few for a bootstrap.
-    - Other scores in [0, 1]: as ``mean_estimate``, whose rules for few units and for differences that are all equal hold
-      here too, on a scale from -1 to 1.
+    - Other scores in [0, 1]: as ``mean_estimate``, whose rules for few units and for equal differences hold here, too,
+      on a scale from -1 to 1.
     - Other numbers: BCa bootstrap, and ``NotMeasured`` where it knows nothing of its uncertainty.
 
     Args:

@@ -211,15 +211,15 @@ class _Units:
 
     def rows_of(self, picked: Indices) -> Indices:
         if isinstance(self.members, tuple):
-            return np.concatenate([self.members[i] for i in picked])
+            rows: Indices = np.concatenate([self.members[i] for i in picked])
+            return rows
         return self.rows_of_stack(picked[None])[0]
 
     def rows_of_stack(self, picked: Indices) -> Indices:
         assert not isinstance(self.members, tuple)
         if self.members is None:
             return picked
-        rows: Indices = self.members[picked]
-        return rows.reshape((picked.shape[0], picked.shape[1] * rows.shape[2]))
+        return self.members[picked].reshape(picked.shape[0], -1)
 
     def draw(self, rng: np.random.Generator, replicates: int, numbers: int) -> Iterator[Indices]:
         """Stacks of drawn units, shape (k, units): as many from each stratum as it has."""
