@@ -99,13 +99,13 @@ def test_a_run_that_stopped_goes_on_to_the_same_bytes(instrument: Instrument[Any
         nonlocal made
         if made in stops:
             stops.remove(made)
-            raise KeyboardInterrupt
+            raise Killed
         made += 1
         return await answer(call)
 
     backend.generate = mortal  # type: ignore[method-assign]
     for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             examine(instrument, subject, config, tmp_path / "cut", SEED)
     assert examine(instrument, subject, config, tmp_path / "cut", SEED) == whole
     assert tables(tmp_path / "cut") == tables(tmp_path / "whole")
@@ -119,6 +119,10 @@ def test_its_section_is_built_from_the_run_alone(instrument: Instrument[Any, Any
     section = load_instrument(instrument.name).section(panel, run)
     assert isinstance(section, Section) and section.title and section.blocks
     assert section == instrument.section(panel, run)
+
+
+class Killed(Exception):
+    """Ends an examination from within."""
 
 
 class Lacking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -89,7 +90,8 @@ def draw_items(config: CompetenceConfig, seed: int) -> ItemSet:
             for item, entry in _draw_cell(family, difficulty, dataset, config.items_per_cell):
                 items.append(item)
                 scorers[item.item_id] = guarded(partial(_score, dataset, entry))
-            pools[name, difficulty] = tuple(str(dataset[_POOL_START + i]["answer"]) for i in range(POOL))
+            others = filter(None, (_entry(dataset, index) for index in itertools.count(_POOL_START)))
+            pools[name, difficulty] = tuple(str(entry["answer"]) for entry in itertools.islice(others, POOL))
     if config.code_items:
         problems = human_eval()
         order = _generator(seed, CODE).permutation(len(problems))[: config.code_items]
@@ -102,7 +104,9 @@ def _draw_cell(family: Family, difficulty: Difficulty, dataset: Any, count: int)
     """The first ``count`` distinct questions of a generator's sequence whose reference answer is seen to be right."""
     drawn: dict[str, tuple[Item, dict[str, Any]]] = {}
     for index in range(_TRIES * count):
-        entry = dataset[index]
+        entry = _entry(dataset, index)
+        if entry is None:
+            continue
         question, answer = str(entry["question"]), str(entry["answer"])
         digest = hashlib.sha256(f"{question}\x00{answer}".encode()).hexdigest()[:8]
         item_id = f"rg:{family.name}:{difficulty}:{digest}"
@@ -117,6 +121,15 @@ def _draw_cell(family: Family, difficulty: Difficulty, dataset: Any, count: int)
         field="items_per_cell",
         fix="ask for fewer items per cell, or leave the family out",
     )
+
+
+def _entry(dataset: Any, index: int) -> dict[str, Any] | None:
+    """One question of a generator's sequence, or ``None``: some generators give up on some of their own draws."""
+    try:
+        entry: dict[str, Any] = dataset[index]
+    except (RuntimeError, ValueError, IndexError):
+        return None
+    return entry
 
 
 def _score(dataset: Any, entry: dict[str, Any], answer: str) -> float:
