@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from support.fake_server import FakeServer
@@ -20,3 +21,8 @@ def server() -> Iterator[FakeServer]:
     fake.shutdown()
     fake.server_close()
     thread.join()
+
+
+# A busy machine is no finding.
+hypothesis.settings.register_profile("edgewise", deadline=None)
+hypothesis.settings.load_profile("edgewise")

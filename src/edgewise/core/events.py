@@ -117,8 +117,8 @@ class EventLog:
         self._lock = threading.Lock()
         self._index: dict[tuple[str, str], _Place] = {}
         self._seq = 0
-        self._pending: list[tuple[str, str, dict[str, Any], asyncio.Future[None]]] = []
-        self._flusher: asyncio.Task[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._syncer: asyncio.Task[None] | None = None
         with explain_os_errors(path, "cannot open"):
             self._file = path.open("a+b", buffering=0)
         try:
@@ -189,8 +189,7 @@ class EventLog:
             self._seq, self._end = seq, offset
             self._index |= places
         if durable:  # outside the lock, so that nobody waits for the disk to append
-            with explain_os_errors(self.path, "cannot append"):
-                os.fdatasync(self._file.fileno())
+            self._flush()
 
     def _write(self, block: bytes) -> None:
         view = memoryview(block)
@@ -198,29 +197,39 @@ class EventLog:
             view = view[self._file.write(view) :]
 
     async def put(self, kind: str, data: dict[str, Any], key: str = "") -> None:
-        """Write one event from asyncio; durable when awaited. Concurrent callers share one ``fsync``."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._pending.append((kind, key, data, done))
-        if self._flusher is None or self._flusher.done():
-            self._flusher = loop.create_task(self._flush())
-        await done
+        """Write one event from asyncio; durable when awaited. Concurrent callers share one ``fsync``.
 
-    async def _flush(self) -> None:
-        while self._pending:
-            batch, self._pending = self._pending, []
+        The event is with the operating system before anything is awaited: whoever is cancelled or killed while waiting
+        for the disk has lost nothing.
+        """
+        self.extend([(kind, key, data)], durable=False)
+        loop = asyncio.get_running_loop()
+        durable: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(durable)
+        if self._syncer is None or self._syncer.done():
+            self._syncer = loop.create_task(self._sync())
+        await durable
+
+    async def _sync(self) -> None:
+        """Flush to the disk, for all who wait, until nobody does."""
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
             try:
-                await asyncio.to_thread(self.extend, [(kind, key, data) for kind, key, data, _ in batch])
+                await asyncio.to_thread(self._flush)
             except BaseException as error:
-                for *_, done in batch:
-                    if not done.done():
-                        done.set_exception(RunError(str(error)) if not isinstance(error, Exception) else error)
+                for future in waiting:
+                    if not future.done():
+                        future.set_exception(RunError(str(error)) if not isinstance(error, Exception) else error)
                 if not isinstance(error, Exception):
                     raise
             else:
-                for *_, done in batch:
-                    if not done.done():
-                        done.set_result(None)
+                for future in waiting:
+                    if not future.done():
+                        future.set_result(None)
+
+    def _flush(self) -> None:
+        with explain_os_errors(self.path, "cannot append"):
+            os.fdatasync(self._file.fileno())
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """Data of the latest event with this kind and key, or ``None``."""

@@ -211,15 +211,12 @@ class _Units:
 
     def rows_of(self, picked: Indices) -> Indices:
         if isinstance(self.members, tuple):
-            rows: Indices = np.concatenate([self.members[i] for i in picked])
-            return rows
-        return self.rows_of_stack(picked[None])[0]
+            return np.concatenate([self.members[i] for i in picked])
+        return self.rows_of_stack(picked[None]).ravel()
 
     def rows_of_stack(self, picked: Indices) -> Indices:
         assert not isinstance(self.members, tuple)
-        if self.members is None:
-            return picked
-        return self.members[picked].reshape(picked.shape[0], -1)
+        return picked if self.members is None else self.members[picked].reshape(picked.shape[0], -1)
 
     def draw(self, rng: np.random.Generator, replicates: int, numbers: int) -> Iterator[Indices]:
         """Stacks of drawn units, shape (k, units): as many from each stratum as it has."""

@@ -1,48 +1,16 @@
-"""Guarantees that hold exactly or at all times, checked against their laws."""
+"""Guarantees that hold at all times, by simulation and by formula."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, special, stats
 
 from edgewise.core.errors import BadInput
-from edgewise.stats import (
-    confidence_sequence,
-    conformal_intervals,
-    conformal_quantile,
-    conformal_sets,
-    probability_ratio_test,
-)
+from edgewise.stats import confidence_sequence, probability_ratio_test
 
 
-def test_the_quantile_is_the_right_order_statistic() -> None:
-    assert conformal_quantile(np.arange(1, 10), 0.1) == 9  # ceil(10 · .9) = 9
-    assert conformal_quantile(np.arange(1, 10), 0.5) == 5
-    assert conformal_quantile(np.arange(1, 9), 0.1) == math.inf
-    with pytest.raises(BadInput, match="alpha"):
-        conformal_quantile([1.0], 1.0)
-
-
-def test_coverage_given_the_calibration_set_follows_its_beta_law() -> None:
-    """Scores uniform: coverage equals the threshold, which is Beta(k, n + 1 - k). Kolmogorov-Smirnov over 2000 sets."""
-    rng = np.random.default_rng(0)
-    coverage = [conformal_quantile(rng.random(99), 0.1) for _ in range(2000)]
-    assert stats.kstest(coverage, stats.beta(90, 10).cdf).pvalue > 0.01
-    assert np.mean(coverage) == pytest.approx(0.9, abs=0.002)
-
-
-def test_sets_and_intervals() -> None:
-    sets = conformal_sets([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25]], 0.7)
-    assert sets.tolist() == [[True, False, False], [True, True, False]]
-    low, high = conformal_intervals([1.0, 2.0], 0.5)
-    assert low.tolist() == [0.5, 1.5] and high.tolist() == [1.5, 2.5]
-    with pytest.raises(BadInput):
-        conformal_sets([0.5, 0.5], 0.1)
-
-
+@pytest.mark.slow
 def test_the_confidence_sequence_holds_at_all_times() -> None:
     """Peeking after each of 1000 outcomes: at most 5 % of 600 sequences ever exclude the truth."""
     rng = np.random.default_rng(1)
@@ -78,3 +46,30 @@ def test_the_probability_ratio_test_keeps_its_error_rates() -> None:
     for bad in [(3, 2, 0.1, 0.2), (1, 2, 0.0, 0.2), (1, 2, 0.2, 0.2)]:
         with pytest.raises(BadInput):
             probability_ratio_test(*bad)
+
+
+def test_the_ends_are_where_the_likelihood_ratio_reaches_its_bound() -> None:
+    """Root of p^s (1 - p)^(n - s) = alpha B(s + 1, n - s + 1), found by scipy, before ends are carried forward."""
+    outcomes = np.array([0, 1, 1, 0, 1, 1, 1, 1, 0, 1] * 4)
+    low, high = confidence_sequence(outcomes, 0.9)
+    ends = []
+    for n in range(1, outcomes.size + 1):
+        s = int(outcomes[:n].sum())
+        bound = np.log(0.1) + special.betaln(s + 1, n - s + 1)
+
+        def gap(p: float, s: int = s, n: int = n, bound: float = bound) -> float:
+            return special.xlogy(s, p) + special.xlog1py(n - s, -p) - bound
+
+        ends.append((
+            optimize.brentq(gap, 1e-12, s / n) if s else 0.0,
+            optimize.brentq(gap, s / n, 1 - 1e-12) if s < n else 1.0,
+        ))  # fmt: skip
+    raw = np.array(ends)
+    np.testing.assert_allclose(low, np.maximum.accumulate(raw[:, 0]), atol=1e-9)
+    np.testing.assert_allclose(high, np.minimum.accumulate(raw[:, 1]), atol=1e-9)
+
+
+def test_error_rates_that_leave_nothing_to_decide() -> None:
+    with pytest.raises(BadInput, match="beta"):
+        probability_ratio_test(1, 2, 0.1, 0.2, alpha=0.6, beta=0.5)
+    assert probability_ratio_test(9, 10, 0.8, 0.2) == "p0" and probability_ratio_test(0, 0, 0.2, 0.8) == "continue"
