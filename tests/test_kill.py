@@ -52,7 +52,7 @@ def start(server: FakeServer, folder: Path, seed: int) -> subprocess.Popen[bytes
 
 def finish(server: FakeServer, folder: Path, seed: int) -> None:
     process = start(server, folder, seed)
-    _, errors = process.communicate(timeout=180)
+    _, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors.decode()
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from edgewise.core.errors import BadInput
 from edgewise.core.estimate import Estimate
-from edgewise.stats import clopper_pearson, mean_estimate, proportion, wilson
+from edgewise.stats import clopper_pearson, mean_estimate, proportion, unseen_share, wilson
 
 CASES = [(0, 10), (1, 10), (5, 10), (10, 10), (81, 263), (15, 148), (1, 29), (0, 1), (1, 1), (3, 100_000)]
 
@@ -36,6 +38,7 @@ def test_published_values() -> None:
 
 
 @given(st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+@settings(deadline=None)
 def test_they_contain_the_proportion_and_mirror(case: tuple[int, int], level: float) -> None:
     x, n = case
     for interval in (wilson, clopper_pearson):
@@ -104,14 +107,74 @@ def test_bad_scores_are_named() -> None:
         mean_estimate([0.5, 0.5], ["a"])
 
 
+def test_levels_and_methods_are_kept_and_checked() -> None:
+    measures = [
+        proportion(3, 4, 0.8), mean_estimate([0, 1, 1], level=0.8), mean_estimate([0.1, 0.2], level=0.8),
+        mean_estimate([0.1] * 3, level=0.8), mean_estimate(np.linspace(0, 1, 20), level=0.8),
+    ]  # fmt: skip
+    assert all(isinstance(m, Estimate) and m.level == 0.8 for m in measures)
+    exact = proportion(3, 4, method="clopper_pearson")
+    assert isinstance(exact, Estimate) and exact.method == "clopper_pearson"
+    assert (exact.low, exact.high) == tuple(map(float, clopper_pearson(3, 4)))
+    with pytest.raises(BadInput, match="method"):
+        proportion(3, 4, method="wald")  # type: ignore[arg-type]
+
+
+def test_a_large_cluster_among_small_ones_counts_for_little_more_than_one() -> None:
+    """A thousand equal answers to one item and eight items more: nine clusters, but about one that matters."""
+    values, clusters = np.repeat([0.0, 1.0], [1000, 8]), np.r_[np.zeros(1000), np.arange(1, 9)]
+    measure = mean_estimate(values, clusters)
+    assert isinstance(measure, Estimate) and measure.n == 9 and measure.high > 0.7
+
+
+@given(st.lists(st.integers(0, 1), min_size=1, max_size=30), st.integers(1, 4))
+@settings(deadline=None)
+def test_repeating_every_answer_adds_nothing(answers: list[int], times: int) -> None:
+    clusters = np.repeat(np.arange(len(answers)), times)
+    assert mean_estimate(np.repeat(answers, times), clusters) == proportion(sum(answers), len(answers))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(1, 10))
+@settings(deadline=None, max_examples=60)
+def test_a_mean_lies_in_its_interval_which_lies_in_the_scale(scores: list[float], groups: int) -> None:
+    clusters = np.arange(len(scores)) % groups
+    measure = mean_estimate(scores, clusters, replicates=100)
+    assert isinstance(measure, Estimate) and measure.n == min(groups, len(scores))
+    assert -1e-12 <= measure.low <= measure.value <= measure.high <= 1 + 1e-12 and measure.low < measure.high
+    assert measure.value == pytest.approx(np.mean(scores))
+
+
+def test_unseen_share_is_the_rule_of_three_of_wilson() -> None:
+    assert unseen_share(100) == pytest.approx(1.959964**2 / (100 + 1.959964**2), rel=1e-6)
+    constant = mean_estimate([0.25] * 100)
+    assert isinstance(constant, Estimate)
+    assert (constant.low, constant.high) == pytest.approx(
+        (0.25 * (1 - unseen_share(100)), 0.25 + 0.75 * unseen_share(100))
+    )
+
+
 @pytest.mark.slow
-def test_coverage_of_the_mean_of_scores() -> None:
-    """Beta-distributed scores in clusters: 95 % intervals cover in 93 to 97 % of 1500 samples."""
-    rng = np.random.default_rng(11)
-    hits = 0
+@pytest.mark.parametrize("n", [5, 15, 30, 100])
+@pytest.mark.parametrize("law", ["mostly 1", "skewed", "uniform"])
+def test_coverage_of_the_mean(n: int, law: str, fewest_hits: Callable[[int, float], float]) -> None:
+    rng, hits = np.random.default_rng(11), 0
+    draw, truth = {
+        "mostly 1": (lambda: np.where(rng.random(n) < 0.95, 1, rng.random(n)), 0.975),
+        "skewed": (lambda: rng.beta(0.5, 2, n), 0.2),
+        "uniform": (lambda: rng.random(n), 0.5),
+    }[law]
+    for _ in range(800):
+        measure = mean_estimate(draw(), rng=rng, replicates=500)
+        hits += measure.low <= truth <= measure.high
+    assert hits >= fewest_hits(800, 0.93)
+
+
+@pytest.mark.slow
+def test_coverage_of_the_mean_of_clusters(fewest_hits: Callable[[int, float], float]) -> None:
+    """Three answers to each of 30 items, whose probabilities are Beta(2, 1)."""
+    rng, hits = np.random.default_rng(11), 0
     for _ in range(1500):
-        centre = rng.beta(2, 1, size=30)
-        values = np.clip(centre[:, None] + rng.normal(0, 0.05, (30, 3)), 0, 1)
+        values = rng.random((30, 3)) < rng.beta(2, 1, (30, 1))
         measure = mean_estimate(values.ravel(), np.repeat(np.arange(30), 3), rng=rng, replicates=500)
-        hits += measure.low <= 2 / 3 - 0.0025 <= measure.high  # clipping lowers the mean a little
-    assert 0.925 <= hits / 1500 <= 0.97
+        hits += measure.low <= 2 / 3 <= measure.high
+    assert hits >= fewest_hits(1500, 0.93)

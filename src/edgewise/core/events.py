@@ -13,10 +13,9 @@ import os
 import threading
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -26,8 +25,7 @@ from edgewise.core.files import explain_os_errors, write_atomically
 _TAIL = 18  # length of `,"crc":"xxxxxxxx"}`
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One entry of the log. ``time`` is UTC in ISO 8601; ``key`` is empty for events that are not looked up."""
 
     seq: int
@@ -37,8 +35,7 @@ class Event:
     data: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     offset: int
     length: int
 
@@ -53,13 +50,12 @@ def encode_event(event: Event) -> bytes:
 def decode_event(line: bytes) -> Event | None:
     """Read one line back; ``None`` if it does not match its checksum."""
     line = line.rstrip(b"\n")
-    body, tail = line[:-_TAIL], line[-_TAIL:]
-    if tail != b',"crc":"%08x"}' % zlib.crc32(body):
-        return None
     try:
-        fields = orjson.loads(body + b"}")
+        fields = orjson.loads(line)
+        if int(fields["crc"], 16) != zlib.crc32(line[:-_TAIL]) or line[-_TAIL : 8 - _TAIL] != b',"crc":"':
+            return None
         return Event(fields["seq"], fields["time"], fields["kind"], fields["key"], fields["data"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):  # orjson's error is a ValueError
         return None
 
 

@@ -168,7 +168,7 @@ class Model:
         while (held := usage.reserve(call)) is None:
             await asyncio.sleep(0.01)
         if self._memo is not None:
-            self._memo.log.append("sent", usage.held_as_data(held), key, durable=False)
+            self._memo.log.append("sent", {"call": key, **usage.held_as_data(held)}, durable=False)
         left = self.budget.seconds_left
         seconds = self._timeout if left is None else min(self._timeout, left)
         try:

@@ -32,7 +32,7 @@ def read_ledger(events: Iterable[Event]) -> Ledger:
     usage = Usage()
     for event in events:
         if event.kind == "sent":
-            in_flight[event.key].append(event.data)
+            in_flight[event.data["call"]].append(event.data)
         elif event.kind in ("call", "fault"):
             spent = Usage.model_validate(event.data["usage"])
             usage += spent

@@ -15,7 +15,7 @@ from edgewise.models.types import Message, Response, Settings
 from edgewise.ranking import prompts
 from edgewise.ranking.extraction import LETTERS, extract_answer, extract_choice, extract_confidence, normalise
 from edgewise.ranking.families import find_family
-from edgewise.ranking.graders import extract_program, grade_program_once
+from edgewise.ranking.graders import extract_program, grade_answer, grade_program_once
 from edgewise.ranking.items import ItemSet
 from edgewise.ranking.types import CompetenceConfig, Item, Kind, ResponseRow
 
@@ -213,7 +213,7 @@ class Administration:
             async with gate:
                 return ResponseRow(**about, **await self._run_program(item, text))
         answer = extract_answer(text)
-        score = 0.0 if answer is None else self.items.grade(item, answer)
+        score = 0.0 if answer is None else grade_answer(item, answer)
         sure = None if answer is None else answer_confidence(outcome, answer)
         return ResponseRow(**about, score=score, answer=answer, parsed=answer is not None, confidence=sure)
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import random
 import re
 import textwrap
+import warnings
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
+from edgewise.core.errors import BadInput
 from edgewise.core.records import Record
 from edgewise.core.run import Run
 from edgewise.ranking.types import Item
@@ -20,19 +26,44 @@ _STOP = re.compile(r"\n(?=(?:class|def|print|if|assert|#|@|```)\b|```|#|@)")
 _LONGEST_PROGRAM = 100_000
 
 
-def guarded(score: Callable[[str], float]) -> Callable[[str], float]:
-    """A scorer that never raises and stays in [0, 1]: whatever it cannot grade is wrong."""
+def grade_answer(item: Item, answer: str) -> float:
+    """Score of an answer to a reasoning item, in [0, 1], by its family's own scorer. Needs nothing but the item.
 
-    def safe(answer: str) -> float:
-        if len(answer) > _LONGEST or _HUGE.search(answer) or answer.strip(" +-().ij").casefold() in {"nan", "inf"}:
-            return 0.0
-        try:
-            value = score(answer)
-        except Exception:  # third-party scorers raise many kinds on junk
-            return 0.0
-        return min(1.0, max(0.0, value)) if math.isfinite(value) else 0.0
+    Never raises for an answer, whatever it is: what the scorer cannot grade is wrong.
 
-    return safe
+    Raises:
+        BadInput: The item is a program; programs are graded by running them.
+    """
+    if item.is_code:
+        raise BadInput("this item is graded by running a program", field=item.item_id)
+    if len(answer) > _LONGEST or _HUGE.search(answer) or answer.strip(" +-().ij").casefold() in {"nan", "inf"}:
+        return 0.0
+    entry = {"question": item.question, "answer": item.answer, "metadata": json.loads(item.metadata)}
+    try:
+        value = float(_scorer(item.family)(answer, entry))
+    except Exception:  # third-party scorers raise many kinds on junk
+        return 0.0
+    return min(1.0, max(0.0, value)) if math.isfinite(value) else 0.0
+
+
+@lru_cache(maxsize=64)
+def _scorer(family: str) -> Callable[[str, dict[str, Any]], float]:
+    scorer: Callable[[str, dict[str, Any]], float] = (
+        load_reasoning_gym().create_dataset(family, seed=0, size=1).score_answer
+    )
+    return scorer
+
+
+def load_reasoning_gym() -> Any:
+    """The package. Importing it draws from the global random generator, whose state is put back."""
+    state = random.getstate()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a dependency has invalid escapes in its docstrings
+            import reasoning_gym
+    finally:
+        random.setstate(state)
+    return reasoning_gym
 
 
 def extract_program(item: Item, text: str) -> str | None:

@@ -11,7 +11,7 @@ from inspect_ai.solver import TaskState, generate
 from edgewise.core.errors import Unsupported
 from edgewise.ranking import prompts
 from edgewise.ranking.extraction import extract_answer
-from edgewise.ranking.graders import extract_program, grade_program
+from edgewise.ranking.graders import extract_program, grade_answer, grade_program
 from edgewise.ranking.items import ItemSet, draw_items
 from edgewise.ranking.types import CompetenceConfig, Item
 
@@ -63,7 +63,7 @@ def verified(items: ItemSet) -> Scorer:
         if item.is_code:
             return await _score_program(item, text)
         answer = extract_answer(text)
-        return Score(value=0.0 if answer is None else items.grade(item, answer), answer=answer)
+        return Score(value=0.0 if answer is None else grade_answer(item, answer), answer=answer)
 
     return score
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import warnings
+import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from edgewise.core.errors import BadInput
 from edgewise.ranking.extraction import normalise
 from edgewise.ranking.families import CODE, DIFFICULTIES, Difficulty, Family, find_family
-from edgewise.ranking.graders import guarded
+from edgewise.ranking.graders import grade_answer, load_reasoning_gym
 from edgewise.ranking.types import RIGHT, CompetenceConfig, Item
 
 POOL = 24  # answers drawn per cell for the pools, from other items than those asked
@@ -26,7 +25,7 @@ _TRIES = 50  # draws per wanted item before a cell counts as too small
 
 @dataclass(frozen=True)
 class ItemSet:
-    """Items, their graders, and pools of answers that other items of the same family have.
+    """Items, and pools of answers that other items of the same family have.
 
     Attributes:
         items: Sorted by family, difficulty and order of drawing; code last.
@@ -35,17 +34,6 @@ class ItemSet:
 
     items: tuple[Item, ...]
     pools: dict[tuple[str, Difficulty], tuple[str, ...]]
-    scorers: dict[str, Callable[[str], float]] = field(repr=False)
-
-    def grade(self, item: Item, answer: str) -> float:
-        """Score of an answer to a reasoning item, in [0, 1], by its family's own scorer.
-
-        Raises:
-            BadInput: The item is a program; programs are graded by running them.
-        """
-        if item.item_id not in self.scorers:
-            raise BadInput("this item is graded by running a program", field=item.item_id)
-        return self.scorers[item.item_id](answer)
 
     def family_pool(self, family: str) -> tuple[str, ...]:
         """All pooled answers of a family, with repeats."""
@@ -65,7 +53,7 @@ class ItemSet:
             distinct = sorted(set(pool))
             for index in rng.permutation(len(distinct)):
                 answer = distinct[index]
-                if len(wrong) < count and normalise(answer) not in seen and self.grade(item, answer) < 0.5:
+                if len(wrong) < count and normalise(answer) not in seen and grade_answer(item, answer) < 0.5:
                     seen.add(normalise(answer))
                     wrong.append(answer)
         return tuple(wrong)
@@ -82,14 +70,11 @@ def draw_items(config: CompetenceConfig, seed: int) -> ItemSet:
     """
     items: list[Item] = []
     pools: dict[tuple[str, Difficulty], tuple[str, ...]] = {}
-    scorers: dict[str, Callable[[str], float]] = {}
     for name in config.families:
         for difficulty in DIFFICULTIES:
             family = find_family(name)
             dataset = _dataset(family, difficulty, seed)
-            for item, entry in _draw_cell(family, difficulty, dataset, config.items_per_cell):
-                items.append(item)
-                scorers[item.item_id] = guarded(partial(_score, dataset, entry))
+            items.extend(_draw_cell(family, difficulty, dataset, config.items_per_cell))
             others = filter(None, (_entry(dataset, index) for index in itertools.count(_POOL_START)))
             pools[name, difficulty] = tuple(str(entry["answer"]) for entry in itertools.islice(others, POOL))
     if config.code_items:
@@ -97,23 +82,19 @@ def draw_items(config: CompetenceConfig, seed: int) -> ItemSet:
         order = _generator(seed, CODE).permutation(len(problems))[: config.code_items]
         items.extend(problems[index] for index in sorted(order.tolist()))
         pools[CODE, "unrated"] = tuple(problem.answer for problem in problems)
-    return ItemSet(items=tuple(items), pools=pools, scorers=scorers)
+    return ItemSet(items=tuple(items), pools=pools)
 
 
-def _draw_cell(family: Family, difficulty: Difficulty, dataset: Any, count: int) -> list[tuple[Item, dict[str, Any]]]:
+def _draw_cell(family: Family, difficulty: Difficulty, dataset: Any, count: int) -> list[Item]:
     """The first ``count`` distinct questions of a generator's sequence whose reference answer is seen to be right."""
-    drawn: dict[str, tuple[Item, dict[str, Any]]] = {}
+    drawn: dict[str, Item] = {}
     for index in range(_TRIES * count):
         entry = _entry(dataset, index)
         if entry is None:
             continue
-        question, answer = str(entry["question"]), str(entry["answer"])
-        digest = hashlib.sha256(f"{question}\x00{answer}".encode()).hexdigest()[:8]
-        item_id = f"rg:{family.name}:{difficulty}:{digest}"
-        if len(question) > family.longest or item_id in drawn or _score(dataset, entry, answer) < RIGHT:
-            continue
-        item = Item(item_id=item_id, family=family.name, difficulty=difficulty, question=question, answer=answer)
-        drawn[item_id] = (item, entry)
+        item = _item(family, difficulty, entry)
+        if item.item_id not in drawn and _usable(family, item):
+            drawn[item.item_id] = item
         if len(drawn) == count:
             return list(drawn.values())
     raise BadInput(
@@ -132,17 +113,27 @@ def _entry(dataset: Any, index: int) -> dict[str, Any] | None:
     return entry
 
 
-def _score(dataset: Any, entry: dict[str, Any], answer: str) -> float:
-    return float(dataset.score_answer(answer, entry))
+def _item(family: Family, difficulty: Difficulty, entry: dict[str, Any]) -> Item:
+    question, answer = str(entry["question"]), str(entry["answer"])
+    digest = hashlib.sha256(f"{question}\x00{answer}".encode()).hexdigest()[:8]
+    return Item(
+        item_id=f"rg:{family.name}:{difficulty}:{digest}",
+        family=family.name,
+        difficulty=difficulty,
+        question=question,
+        answer=answer,
+        metadata=json.dumps(entry["metadata"], sort_keys=True),
+    )
+
+
+def _usable(family: Family, item: Item) -> bool:
+    sound = family.sound is None or family.sound(item.question, item.answer)
+    return sound and len(item.question) <= family.longest and grade_answer(item, item.answer) >= RIGHT
 
 
 def _dataset(family: Family, difficulty: Difficulty, seed: int) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a dependency of reasoning-gym has invalid escapes in its docstrings
-        import reasoning_gym
-
     place = int(_generator(seed, family.name, difficulty).integers(2**31))
-    return reasoning_gym.create_dataset(family.name, seed=place, size=2**31, **family.parameters(difficulty))
+    return load_reasoning_gym().create_dataset(family.name, seed=place, size=2**31, **family.parameters(difficulty))
 
 
 def _generator(seed: int, *place: str) -> np.random.Generator:

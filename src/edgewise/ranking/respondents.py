@@ -15,6 +15,7 @@ from edgewise.core.run import Run
 from edgewise.models.types import Message, Response, Settings, TokenLogprob
 from edgewise.ranking import prompts
 from edgewise.ranking.extraction import LETTERS, normalise
+from edgewise.ranking.graders import grade_answer
 from edgewise.ranking.items import ItemSet, draw_items, most_common
 from edgewise.ranking.types import CompetenceConfig, Item, ResponseRow
 
@@ -39,7 +40,7 @@ def control_rows(items: ItemSet, run: Run) -> list[ResponseRow]:
         rng = run.rng("competence", "control", item.item_id)
         guess = distinct[item.family][int(rng.integers(len(distinct[item.family])))]
         for model, answer in ((UNIFORM, guess), (CONSTANT, constants[item.family]), (ECHO, item.question)):
-            score = float(answer == item.answer) if item.is_code else items.grade(item, answer)
+            score = float(answer == item.answer) if item.is_code else grade_answer(item, answer)
             rows.append(
                 ResponseRow(
                     model=model,

@@ -104,6 +104,7 @@ class Item(Record):
         answer: Reference answer. Other answers may be right as well; the grader decides.
         entry_point: For code, the function that is tested.
         test: For code, the program text that defines ``check``.
+        metadata: What reasoning-gym's scorer may need besides the answer, as JSON.
     """
 
     item_id: str
@@ -113,6 +114,7 @@ class Item(Record):
     answer: str
     entry_point: str = ""
     test: str = ""
+    metadata: str = "{}"
 
     @property
     def is_code(self) -> bool:

@@ -1,0 +1,54 @@
+"""How a benchmark writes its table: the command, the machine, the date, and the rows."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> str:
+    """Processor, cores, memory, Python."""
+    model = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        "?",
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0))
+    return f"{model}, {cores} cores, {memory:.0f} GiB, Linux, Python {platform.python_version()}"
+
+
+def write_table(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], notes: str) -> None:
+    """Write ``results/<name>.md`` and show it."""
+    lines = [
+        f"# {title}",
+        "",
+        f"`python benchmarks/{Path(sys.argv[0]).name}`; {machine()}; {datetime.now(UTC).date()}.",
+        "",
+    ]
+    lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    text = "\n".join([*lines, "", notes.strip(), ""])
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text)
+    print(text)
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Median with smallest and largest."""
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def repeat(times: int, job: Callable[[], float]) -> list[float]:
+    """What ``job`` measures, ``times`` times."""
+    return [job() for _ in range(times)]
