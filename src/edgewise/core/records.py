@@ -27,7 +27,11 @@ class Record(BaseModel):
         data: dict[str, Any] = self.model_dump(mode="json")
         if self.SCHEMA:
             data["schema"] = self.SCHEMA
-        return orjson.dumps(data, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        try:
+            return orjson.dumps(data, option=options)
+        except TypeError:
+            return orjson.dumps(_storable(data), option=options)
 
     @classmethod
     def from_json(cls, raw: bytes | str, *, where: str) -> Self:
@@ -52,6 +56,15 @@ class Record(BaseModel):
             return cls.model_validate(data)
         except ValidationError as error:
             raise CorruptRecord(first_problem(error), where=where) from None
+
+
+def _storable(data: Any) -> Any:
+    """The same data; lone surrogates, which UTF-8 cannot hold, become question marks."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "replace").decode()
+    if isinstance(data, dict):
+        return {_storable(key): _storable(value) for key, value in data.items()}
+    return [_storable(value) for value in data] if isinstance(data, list) else data
 
 
 def first_problem(error: ValidationError) -> str:

@@ -94,8 +94,9 @@ def ece_estimate(
     Resampling adds to the bias about as much as sampling did, so neither the percentile nor the basic (reflected)
     bootstrap covers; their union does, except near perfect calibration, where the ECE has a corner. There the lower end
     is 0 unless the value is beyond what a calibrated model with these confidences shows in 97.5 % of samples
-    (consistency resampling, Bröcker and Smith 2007). Bins of equal mass are those of the data given. Ours; coverage by
-    simulation is in ``docs/statistics.md``.
+    (consistency resampling, Bröcker and Smith 2007). Bins of equal mass are those of the data given. Below about
+    45 answers it covers less than it says where the true error is large. Ours; coverage by simulation is in
+    ``docs/statistics.md``.
 
     Args:
         confidence: In [0, 1], shape (n,).
