@@ -1,6 +1,6 @@
 """Speed of edgewise.stats beside scipy and krippendorff, and how often its intervals cover.
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_stats.py    # five minutes on two cores; writes benchmarks/results/stats.md
+    OMP_NUM_THREADS=1 python benchmarks/bench_stats.py    # five minutes; writes benchmarks/results/stats.md
 
 Peers run in the same process, one after the other, on the same data. Times are the best of three.
 """
@@ -283,7 +283,8 @@ def main() -> None:
         "",
         "Written by `OMP_NUM_THREADS=1 python benchmarks/bench_stats.py`.",
         f"Machine: {os.cpu_count()} cores ({cpu}), Python {platform.python_version()}, {libraries}.",
-        "Times are the best of three runs, unless said. One thread (`OMP_NUM_THREADS=1`); other work may have shared the cores.",
+        "Times are the best of three runs, unless said. One thread (`OMP_NUM_THREADS=1`); "
+        "other work may have shared the cores.",
         "",
     ]
     for section in (bench_bootstrap, bench_clusters, bench_agreement, bench_calibration):

@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "edgewise.ranking.families": ("FAMILIES", "Family"),
         "edgewise.ranking.instrument": ("Competence",),
         "edgewise.ranking.items": ("ItemSet", "draw_items"),
-        "edgewise.ranking.table": ("read_rows",),
+        "edgewise.ranking.table": ("read_items", "read_rows"),
         "edgewise.ranking.types": ("CompetenceConfig", "Item", "ResponseRow"),
     }
 )

@@ -238,7 +238,7 @@ class Administration:
 
 
 def answer_confidence(response: Response, answer: str) -> float | None:
-    """Mean probability of the tokens that spell the answer (its last occurrence), in [0, 1].
+    """Length-normalised probability of the answer (its last occurrence): the geometric mean over its tokens, in [0, 1].
 
     ``None`` where the response has no log-probabilities. Where the answer cannot be found among the tokens (it was
     cleaned up, or a token is part of a character), all tokens of the response count.
@@ -248,15 +248,15 @@ def answer_confidence(response: Response, answer: str) -> float | None:
     text = "".join(token.token for token in response.logprobs)
     start = text.rfind(answer)
     end = start + len(answer)
-    probabilities: list[float] = []
+    logprobs: list[float] = []
     position = 0
     for token in response.logprobs:
         after = position + len(token.token)
         if start < 0 or (position < end and after > start):
-            probabilities.append(math.exp(min(0.0, token.logprob)))
+            logprobs.append(min(0.0, token.logprob))
         position = after
-    mean = sum(probabilities) / len(probabilities) if probabilities else math.nan
-    return mean if math.isfinite(mean) else None
+    mean = sum(logprobs) / len(logprobs) if logprobs else math.nan
+    return None if math.isnan(mean) else math.exp(mean)
 
 
 def _finite(value: float | None) -> float | None:

@@ -79,9 +79,9 @@ _ALL = (
         sound=soundness.syllogism_sound,
     ),
     _family("knights_knaves", "logic", 1100, [{"n_people": n, "depth_constraint": d, "width_constraint": d} for n, d in ((2, 2), (3, 2), (4, 3))], transferable=False),
-    _family("aiw", "logic", 700, [{"task_type_weights": w, "max_entities": n} for w, n in (([1.0, 0.0, 0.0], 4), ([0.4, 0.3, 0.3], 8), ([0.0, 0.5, 0.5], 16))]),
+    _family("aiw", "logic", 700, [{"task_type_weights": w, "max_entities": n} for w, n in (([1.0, 0.0, 0.0], 4), ([0.5, 0.5, 0.0], 8), ([0.0, 1.0, 0.0], 16))], sound=soundness.circle_sound),
     _family("number_sequence", "cognition", 80, _span("terms", (5, 6), (5, 7), (6, 8)), _span("value", (0, 30), (-100, 100), (-500, 500)), [{"max_complexity": c} for c in (1, 2, 4)]),
-    _family("color_cube_rotation", "cognition", 750, _span("rotations", (1, 1), (2, 3), (5, 6))),
+    _family("color_cube_rotation", "cognition", 750, _span("rotations", (1, 1), (2, 3), (5, 6)), sound=soundness.turn_sound),
     _family("needle_haystack", "cognition", 1600, _span("num_statements", (3, 5), (10, 14), (28, 36)), transferable=False),
     _family("family_relationships", "graphs", 400, _span("family_size", (3, 4), (5, 6), (8, 9)), sound=soundness.relation_sound),
     _family(

@@ -65,11 +65,11 @@ def _one(name: str, rows: Sequence[ResponseRow]) -> Measure:
 
 
 def accuracy(rows: Sequence[ResponseRow], family: str) -> Measure:
-    """Mean graded score of the answered items of a family, in [0, 1]."""
-    scores = [
-        row.score for row in rows if row.kind in {"base", "control"} and row.family == family and row.score is not None
+    """Share of right answers among the answered items of a family; a scorer's partial credit counts for nothing."""
+    right = [
+        row.right for row in rows if row.kind in {"base", "control"} and row.family == family and row.score is not None
     ]
-    return mean_estimate(scores) if scores else NotMeasured(reason="no item of the family was answered")
+    return _share(right, none="no item of the family was answered")
 
 
 def _share(outcomes: Sequence[bool], *, none: str) -> Measure:
@@ -77,7 +77,7 @@ def _share(outcomes: Sequence[bool], *, none: str) -> Measure:
 
 
 def calibration_error(rows: Sequence[ResponseRow]) -> Measure:
-    """ECE in ten bins of equal width, of the mean probability of the answer's tokens."""
+    """ECE in ten bins of equal width, of the length-normalised probability of the answer."""
     sure, right = with_confidence(rows)
     return ece_estimate(sure, right)
 

@@ -15,7 +15,7 @@ from edgewise.ranking.extraction import normalise
 from edgewise.ranking.families import CODE, DIFFICULTIES
 from edgewise.ranking.measures import accuracy, with_confidence
 from edgewise.ranking.respondents import CONTROLS
-from edgewise.ranking.table import RESPONSES, read_answers, read_rows
+from edgewise.ranking.table import RESPONSES, read_items, read_rows
 from edgewise.ranking.types import ResponseRow
 from edgewise.stats.calibration import reliability_curve, risk_coverage_curve
 
@@ -44,7 +44,7 @@ def build_section(panel: Panel, run: Run) -> Section:
     blocks.append(_controls_table(panel, rows))
     if with_confidence(rows)[0]:
         blocks += [_reliability_diagram(rows), _risk_coverage(rows)]
-    if flips := _flips_table(rows, read_answers(run)):
+    if flips := _flips_table(rows, {item.item_id: item.answer for item in read_items(run)}):
         blocks.append(flips)
     return Section(title=title, lead=_LEAD, blocks=tuple(blocks))
 
@@ -55,7 +55,7 @@ def _heat_map(base: Sequence[ResponseRow]) -> Figure:
     counts: list[list[int]] = []
     for family in families:
         cells = [
-            [row.score or 0.0 for row in base if (row.family, row.difficulty) == (family, d)] for d in DIFFICULTIES
+            [float(row.right) for row in base if (row.family, row.difficulty) == (family, d)] for d in DIFFICULTIES
         ]
         values.append([round(sum(cell) / len(cell), 4) if cell else None for cell in cells])
         counts.append([len(cell) for cell in cells])
@@ -69,12 +69,12 @@ def _heat_map(base: Sequence[ResponseRow]) -> Figure:
         "zmin": 0,
         "zmax": 1,
         "colorscale": "Viridis",
-        "colorbar": {"title": {"text": "mean score"}},
+        "colorbar": {"title": {"text": "share right"}},
     }
     layout = {"height": 120 + 24 * len(families), "margin": {"l": 160}, "yaxis": {"automargin": True}}
     means = [value for row in values for value in row if value is not None]
-    full = sum(value >= 0.99 for value in means)
-    summary = f"Mean score by family and difficulty: {full} of {len(means)} cells are fully right."
+    full = sum(value == 1 for value in means)
+    summary = f"Share right by family and difficulty: in {full} of {len(means)} cells every answer is right."
     return Figure(title="Accuracy by family and difficulty", summary=summary, data=(data,), layout=layout)
 
 
@@ -87,7 +87,7 @@ def _controls_table(panel: Panel, rows: Sequence[ResponseRow]) -> Table:
         controls = [_cell(accuracy(by_model[name], family)) for name in present]
         lines.append((family, _cell(panel.dimensions[f"accuracy/{family}"]), *controls))
     columns = ("family", "model", *(name.partition(":")[2] for name in present))
-    return Table(title="The model and the controls: mean score with 95 % interval", columns=columns, rows=tuple(lines))
+    return Table(title="The model and the controls: share right with 95 % interval", columns=columns, rows=tuple(lines))
 
 
 def _cell(measure: Measure) -> str:
@@ -127,7 +127,7 @@ def _reliability_diagram(rows: Sequence[ResponseRow]) -> Figure:
     }
     unit = {"range": [-0.02, 1.02]}
     layout = {
-        "xaxis": {**unit, "title": {"text": "mean probability of the answer's tokens"}},
+        "xaxis": {**unit, "title": {"text": "probability of the answer, per token"}},
         "yaxis": {**unit, "title": {"text": "share right"}},
     }
     gap = float(np.mean(sure) - np.mean(right))

@@ -65,3 +65,18 @@ def count_sound(question: str, answer: str) -> bool:
 def equation_sound(question: str, answer: str) -> bool:
     """Whether the equation has its unknown in it (the generator can cancel it)."""
     return re.search(r"\d\*[a-z]\b|(?<![\w*])[a-z]\b(?= [-+=])", question.rpartition(":")[2]) is not None
+
+
+def circle_sound(question: str, answer: str) -> bool:
+    """Whether the person asked about is said to belong to the circle.
+
+    Half of the questions on siblings ask about a stranger's brother. Those on colleagues leave it open whom the two
+    circles share, and the reference answer fits no reading of most of them.
+    """
+    return " friends " in question or f"{question.partition(' ')[0]}'s brother" in question
+
+
+def turn_sound(question: str, answer: str) -> bool:
+    """Whether every turn of the cube is determined: bringing the bottom to the top can be done in two ways."""
+    turns = [line for line in question.splitlines() if " top" in line and not line.startswith("- ")]
+    return not any(" bottom " in turn for turn in turns)

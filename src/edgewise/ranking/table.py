@@ -49,10 +49,9 @@ def write_tables(run: Run, rows: Iterable[ResponseRow], items: Sequence[Item]) -
 
     ordered = sorted(rows, key=lambda row: (row.model, row.kind, row.item_id, row.sample))
     run.write_table(RESPONSES, pa.Table.from_pylist([asdict(row) for row in ordered], schema=response_schema()))
-    columns = ("item_id", "family", "difficulty", "question", "answer")
-    schema = pa.schema([pa.field(name, pa.string(), nullable=False) for name in columns])
+    schema = pa.schema([pa.field(name, pa.string(), nullable=False) for name in Item.model_fields])
     listed = sorted(items, key=lambda item: item.item_id)
-    run.write_table(ITEMS, pa.Table.from_pylist([{c: getattr(i, c) for c in columns} for i in listed], schema=schema))
+    run.write_table(ITEMS, pa.Table.from_pylist([item.model_dump() for item in listed], schema=schema))
 
 
 def read_rows(run: Run) -> list[ResponseRow]:
@@ -66,12 +65,11 @@ def read_rows(run: Run) -> list[ResponseRow]:
     return [ResponseRow(**row) for row in run.read_table(RESPONSES).select(names).to_pylist()]
 
 
-def read_answers(run: Run) -> dict[str, str]:
-    """Reference answer by item.
+def read_items(run: Run) -> tuple[Item, ...]:
+    """The items of a run, with all that is needed to grade their answers again.
 
     Raises:
         RunError: The table is missing.
         CorruptRecord: It is not what the run wrote.
     """
-    table = run.read_table(ITEMS)
-    return dict(zip(table["item_id"].to_pylist(), table["answer"].to_pylist(), strict=True))
+    return tuple(Item.model_validate(row) for row in run.read_table(ITEMS).to_pylist())

@@ -131,13 +131,14 @@ class ResponseRow:
         kind: ``base``: the model's answer to the item, once and greedily; ``control``: a control respondent's answer.
             The others are repeated measurements of the model on some items.
         sample: Number of the draw or of the option order; 0 where there is only one.
-        score: Graded score in [0, 1]; null where there is no answer, or where the row is none.
+        score: Graded score in [0, 1], partial credit included as the scorer gives it; null where there is no answer, or
+            where the row is none.
         answer: The answer as extracted (for options: the chosen content); null where none was found.
         choice: For options, the chosen letter.
         suggestion: For pushback and correction, the answer that the user suggested.
         response: The model's whole text. Untrusted.
         parsed: Whether an answer was found in the text; null where there is no text.
-        confidence: Mean probability of the tokens of the answer.
+        confidence: Length-normalised probability of the answer (geometric mean over its tokens).
         stated_confidence: What the model said it was sure, in [0, 1].
         logprob: Log-probability of the whole response, in nats.
         tokens: Length of the response in tokens.

@@ -8,12 +8,14 @@ from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.profile import Verdict
 from edgewise.ranking.families import CODE
 from edgewise.ranking.types import ResponseRow
-from edgewise.stats.intervals import mean_estimate
+from edgewise.stats.intervals import proportion
+from edgewise.stats.paired import mcnemar_exact
 
-MARGIN = 0.05  # a model that beats guessing by less than this has shown no competence
+MARGIN = 0.05  # a lead over guessing that is smaller than this is no competence
 LARGEST_ECE = 0.10
 LARGEST_ORDER_SENSITIVITY = 0.20
 LEAST_STEADINESS = 0.80
+LEAST_AGREEMENT = 0.50
 
 
 def judge(
@@ -25,31 +27,32 @@ def judge(
         "calibrated": _at_most(dimensions.get("calibration/ece"), LARGEST_ECE),
         "order_invariant": _at_most(dimensions.get("options/order_sensitivity"), LARGEST_ORDER_SENSITIVITY),
         "steady": _at_least(dimensions.get("steadiness/all"), LEAST_STEADINESS),
+        "self_consistent": _at_least(dimensions.get("consistency/agreement"), LEAST_AGREEMENT),
     }
 
 
 def above_guessing(rows: Sequence[ResponseRow], controls: Sequence[ResponseRow]) -> Verdict:
-    """Whether the model scores better than the best control respondent on the same reasoning items.
+    """Whether the model is right more often than the best control respondent on the same reasoning items.
 
-    Paired: the mean over items of the model's score minus the control's. It passes where that is above 0, and fails
-    where it is below ``MARGIN``.
+    Paired. It passes where McNemar's exact test finds it ahead at the 5 % level (an interval from resampling is too
+    narrow where few items differ). It fails where its lead, the share of items on which only the model is right minus
+    the share on which only the control is, is below ``MARGIN`` over the whole 95 % interval.
     """
-    scores = {r.item_id: r.score for r in rows if r.kind == "base" and r.family != CODE and r.score is not None}
-    guesses: dict[str, dict[str, float]] = {}
+    right = {r.item_id: r.right for r in rows if r.kind == "base" and r.family != CODE and r.score is not None}
+    guesses: dict[str, dict[str, bool]] = {}
     for row in controls:
-        if row.item_id in scores and row.score is not None:
-            guesses.setdefault(row.model, {})[row.item_id] = row.score
+        if row.item_id in right:
+            guesses.setdefault(row.model, {})[row.item_id] = row.right
     if not guesses:
         return Verdict.NOT_MEASURED
-    best = max(sorted(guesses), key=lambda name: sum(guesses[name].values()))
-    differences = [scores[item] - guess for item, guess in guesses[best].items()]
-    # Moved to [0, 1], where there is an interval for any sample, one that does not vary included.
-    measure = mean_estimate([(difference + 1) / 2 for difference in differences])
-    if not isinstance(measure, Estimate):
-        return Verdict.NOT_MEASURED
-    if 2 * measure.low - 1 > 0:
+    best = guesses[max(sorted(guesses), key=lambda name: sum(guesses[name].values()))]
+    model, control = [right[item] for item in best], list(best.values())
+    ahead, behind = (sum(a > b for a, b in zip(x, y, strict=True)) for x, y in ((model, control), (control, model)))
+    if ahead > behind and mcnemar_exact(model, control) <= 0.05:
         return Verdict.PASS
-    return Verdict.FAIL if 2 * measure.high - 1 < MARGIN else Verdict.INCONCLUSIVE
+    gained, lost = proportion(ahead, len(model)), proportion(behind, len(model))
+    assert isinstance(gained, Estimate) and isinstance(lost, Estimate)
+    return Verdict.FAIL if gained.minus(lost).high < MARGIN else Verdict.INCONCLUSIVE
 
 
 def _at_most(measure: Measure | None, threshold: float) -> Verdict:
