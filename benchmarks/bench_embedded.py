@@ -57,7 +57,8 @@ def main() -> None:
     memory = psutil.Process().memory_info().rss / 2**20
     notes = (
         f"{ROUNDS} rounds of {CALLS} requests of {TOKENS} tokens each, the two taken turn about; median with smallest "
-        f"and largest. Target for the ratio: 0.9. Loading until the first answer: {loading:.1f} s; memory {memory:.0f} MiB."
+        f"and largest. Target for the ratio: 0.9. Loading until the first answer: {loading:.1f} s; memory "
+        f"{memory:.0f} MiB."
     )
     columns = ("requests at a time", "xllamacpp alone, tokens/s", "through the door, tokens/s", "ratio")
     write_table("embedded", "Embedded model: door against bare server", columns, rows, notes)

@@ -199,8 +199,8 @@ def test_importing_is_light() -> None:
     """The package and the command line load none of the heavy libraries."""
     program = (
         "import sys, edgewise, edgewise.cli.app\n"
-        "print([m for m in ('torch', 'transformers', 'inspect_ai', 'numpy', 'pydantic', 'plotly', 'sklearn', 'pyarrow', "
-        "'scipy', 'reasoning_gym', 'openai', 'jinja2') if m in sys.modules])"
+        "print([m for m in ('torch', 'transformers', 'inspect_ai', 'numpy', 'pydantic', 'plotly', 'sklearn', "
+        "'pyarrow', 'scipy', 'reasoning_gym', 'openai', 'jinja2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -41,7 +41,7 @@ def rows_of(folder: Path, kind: str = "base") -> list[ResponseRow]:
     return [row for row in read_rows(Run.open(folder)) if row.kind == kind]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 @pytest.mark.parametrize("index", range(len(COMPETENCE.controls())))
 @needs_sandbox
 def test_controls_hold_for_several_seeds(index: int, seed: int, tmp_path: Path) -> None:
@@ -57,9 +57,13 @@ def test_a_control_tells_the_others_apart(tmp_path: Path) -> None:
         examine(COMPETENCE, c.subject(5), config, tmp_path / str(i), 5) for i, c in enumerate(COMPETENCE.controls())
     ]
     fulfilled = [[c.holds(panel) for panel in panels] for c in COMPETENCE.controls()]
-    *planted, null = fulfilled
-    assert planted == [[i == j for j in range(len(panels))] for i in range(len(planted))]
-    assert null == [False, False, False, True, True]  # a sure guesser is no more competent than another
+    assert fulfilled == [
+        [True, False, False, False, False],
+        [False, True, False, False, False],
+        [False, False, True, True, True],  # a guesser chooses without regard to what stands where, too
+        [False, False, False, True, False],
+        [False, False, False, True, True],  # a sure guesser is no more competent than another
+    ]
 
 
 def test_no_fault_is_a_wrong_answer(tmp_path: Path) -> None:
@@ -265,6 +269,8 @@ def test_what_is_asked_stays_below_the_estimate(tmp_path: Path) -> None:
 
 
 def almost(messages: Sequence[Message], settings: Settings, sample: int) -> Response:
+    if messages[-1].text == prompts.STATED:
+        return Response(text="80", input_tokens=100, output_tokens=1)
     text = f"I think so.\nAnswer: {len(messages[0].text) % 7}"
     tokens = tuple(
         TokenLogprob(token=t, logprob=-0.3) for t in ("I think so.\nAnswer:", f" {len(messages[0].text) % 7}")

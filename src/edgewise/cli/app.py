@@ -36,23 +36,24 @@ def main() -> None:
     """Entry point of the command ``edgewise``."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        raise SystemExit(stop.exit_code) from None
+        code = app(standalone_mode=False) or 0  # Typer returns the code of `typer.Exit`, and 130 when interrupted
     except (KeyboardInterrupt, typer.Abort):
-        report_as_json("interrupted", None, "`edgewise resume` goes on")
-        sys.stderr.write("\nInterrupted. What was done is kept; `edgewise runs` shows it, `edgewise resume` goes on.\n")
-        _leave(130)
+        code = 130
     except BrokenPipeError:
         # The reader of our output has gone (`edgewise runs | head`); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+        code = 0
     except Exception as error:
-        raise SystemExit(report_error(error)) from None
+        code = report_error(error)
+    if code == 130:
+        report_as_json("interrupted", None, "`edgewise resume` goes on")
+        sys.stderr.write("\nInterrupted. What was done is kept; `edgewise runs` shows it, `edgewise resume` goes on.\n")
+        _leave(code)
+    raise SystemExit(code)
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)  # which asyncio knows how to take
 
 
 def _leave(code: int) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -75,8 +76,8 @@ def draw_items(config: CompetenceConfig, seed: int) -> ItemSet:
             family = find_family(name)
             dataset = _dataset(family, difficulty, seed)
             items.extend(_draw_cell(family, difficulty, dataset, config.items_per_cell))
-            others = filter(None, (_entry(dataset, index) for index in itertools.count(_POOL_START)))
-            pools[name, difficulty] = tuple(str(entry["answer"]) for entry in itertools.islice(others, POOL))
+            others = _sound_items(family, difficulty, dataset, range(_POOL_START, _POOL_START + _TRIES * POOL))
+            pools[name, difficulty] = tuple(item.answer for item in itertools.islice(others, POOL))
     if config.code_items:
         problems = human_eval()
         order = _generator(seed, CODE).permutation(len(problems))[: config.code_items]
@@ -88,13 +89,8 @@ def draw_items(config: CompetenceConfig, seed: int) -> ItemSet:
 def _draw_cell(family: Family, difficulty: Difficulty, dataset: Any, count: int) -> list[Item]:
     """The first ``count`` distinct questions of a generator's sequence whose reference answer is seen to be right."""
     drawn: dict[str, Item] = {}
-    for index in range(_TRIES * count):
-        entry = _entry(dataset, index)
-        if entry is None:
-            continue
-        item = _item(family, difficulty, entry)
-        if item.item_id not in drawn and _usable(family, item):
-            drawn[item.item_id] = item
+    for item in _sound_items(family, difficulty, dataset, range(_TRIES * count)):
+        drawn.setdefault(item.item_id, item)
         if len(drawn) == count:
             return list(drawn.values())
     raise BadInput(
@@ -104,13 +100,17 @@ def _draw_cell(family: Family, difficulty: Difficulty, dataset: Any, count: int)
     )
 
 
-def _entry(dataset: Any, index: int) -> dict[str, Any] | None:
-    """One question of a generator's sequence, or ``None``: some generators give up on some of their own draws."""
-    try:
-        entry: dict[str, Any] = dataset[index]
-    except (RuntimeError, ValueError, IndexError):
-        return None
-    return entry
+def _sound_items(family: Family, difficulty: Difficulty, dataset: Any, places: Iterable[int]) -> Iterator[Item]:
+    """The items at these places of a generator's sequence, but for those that are too long or not sound."""
+    for place in places:
+        try:
+            entry: dict[str, Any] = dataset[place]
+        except (RuntimeError, ValueError, IndexError):  # some generators give up on some of their own draws
+            continue
+        item = _item(family, difficulty, entry)
+        sound = family.sound is None or family.sound(item.question, item.answer)
+        if sound and len(item.question) <= family.longest and grade_answer(item, item.answer) >= RIGHT:
+            yield item
 
 
 def _item(family: Family, difficulty: Difficulty, entry: dict[str, Any]) -> Item:
@@ -124,11 +124,6 @@ def _item(family: Family, difficulty: Difficulty, entry: dict[str, Any]) -> Item
         answer=answer,
         metadata=json.dumps(entry["metadata"], sort_keys=True),
     )
-
-
-def _usable(family: Family, item: Item) -> bool:
-    sound = family.sound is None or family.sound(item.question, item.answer)
-    return sound and len(item.question) <= family.longest and grade_answer(item, item.answer) >= RIGHT
 
 
 def _dataset(family: Family, difficulty: Difficulty, seed: int) -> Any:
