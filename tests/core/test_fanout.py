@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
-from support.units import draw, fail_at_three, where
 
 from edgewise.core.errors import MissingExtra
 from edgewise.core.fanout import UnitFailed, fanout
+from support.units import draw, fail_at_three, where
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
 
@@ -43,7 +44,8 @@ def test_without_ray_its_extra_is_named() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed (extra `scale`)")
-def test_a_cluster_does_not_matter() -> None:
+def test_a_cluster_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # so that its workers can import `support`
     units = list(range(10))
     assert fanout(draw, units, seed=4, address="local") == fanout(draw, units, seed=4, workers=1)
     with pytest.raises(UnitFailed, match="unit 3"):
