@@ -144,7 +144,7 @@ def test_interrupted(number: int, server: fake.FakeServer, tmp_path: Path) -> No
     while len(server.requests) < 6:
         time.sleep(0.02)
     process.send_signal(number)
-    out, errors = process.communicate(timeout=10)
+    out, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "resume" in errors and "Traceback" not in errors, errors
     assert json.loads(out)["error"]["message"] == "interrupted"
     server.plan = []
