@@ -16,8 +16,8 @@ import pytest
 
 import edgewise
 from edgewise.sandbox import SandboxResult, run_python_sync, sandbox_available
+from support.user import AS_ORDINARY_USER
 
-ORDINARY_USER = 12345
 HELPER = Path(__file__).with_name("ordinary_user.py")
 
 
@@ -35,12 +35,11 @@ class OrdinaryUser(Driver):
 
     def __init__(self, recipe: str) -> None:
         self.recipe = recipe
-        change = {"user": ORDINARY_USER, "group": ORDINARY_USER, "extra_groups": []} if os.geteuid() == 0 else {}
         paths = [str(Path(edgewise.__file__).parents[1]), sysconfig.get_path("purelib")]
         environment = {"PYTHONPATH": ":".join(paths), "PYTHONDONTWRITEBYTECODE": "1", "SECRET_IN_PARENT": "s3cret"}
         self.process = subprocess.Popen(
             [python_for_everybody(), str(HELPER), recipe],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd="/", text=True, **change,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd="/", text=True, **AS_ORDINARY_USER,
         )  # fmt: skip
 
     def run(self, source: str, **options: Any) -> SandboxResult:
@@ -64,9 +63,8 @@ def python_for_everybody() -> str:
     """An interpreter of this version that an ordinary user may execute."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for path in (os.path.realpath(sys.executable), f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        change = {"user": ORDINARY_USER, "group": ORDINARY_USER, "extra_groups": []} if os.geteuid() == 0 else {}
         try:
-            subprocess.run([path, "-c", ""], check=True, capture_output=True, cwd="/", env={}, **change)
+            subprocess.run([path, "-c", ""], check=True, capture_output=True, cwd="/", env={}, **AS_ORDINARY_USER)
         except (OSError, subprocess.CalledProcessError):
             continue
         return path

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from edgewise.sandbox import Limits, run_python_sync
+from support.user import AS_ORDINARY_USER, ORDINARY_USER
 
 
 def alive_with(mark: str) -> list[int]:
@@ -31,8 +32,7 @@ def alive_with(mark: str) -> list[int]:
 
 def test_killing_others(driver: Any) -> None:
     """A process of the same user, the parent and everything else survive every kind of signal."""
-    change = {"user": 12345, "group": 12345, "extra_groups": []} if os.geteuid() == 0 and driver.recipe != "x" else {}
-    victim = subprocess.Popen(["sleep", "60"], **change)
+    victim = subprocess.Popen(["sleep", "60"], **AS_ORDINARY_USER)
     try:
         targets = [victim.pid, os.getpid(), -victim.pid, -1, 0, 1]
         source = f"""
@@ -57,7 +57,7 @@ print('survived')"""
 
 def test_signals_by_way_of_the_kernel(driver: Any) -> None:
     """F_SETOWN lets the kernel send SIGIO to any process of the user; SIGIO kills by default."""
-    victim = subprocess.Popen(["sleep", "60"], **({"user": 12345} if os.geteuid() == 0 else {}))
+    victim = subprocess.Popen(["sleep", "60"], **AS_ORDINARY_USER)
     try:
         source = f"""
 import fcntl, os
@@ -174,7 +174,7 @@ def test_priorities_of_others(driver: Any) -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
     source = f"""
 import os
-for which, who in ((os.PRIO_USER, 0), (os.PRIO_USER, 12345), (os.PRIO_PROCESS, {os.getpid()}), (os.PRIO_PGRP, 0)):
+for which, who in ((os.PRIO_USER, 0), (os.PRIO_USER, {ORDINARY_USER}), (os.PRIO_PROCESS, {os.getpid()}), (os.PRIO_PGRP, 0)):
     try: os.setpriority(which, who, 19); print('DONE')
     except OSError: pass"""
     assert driver.run(source).stdout == ""

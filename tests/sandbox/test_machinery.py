@@ -28,6 +28,7 @@ from edgewise.sandbox import (
     sandbox_available,
     spawn,
 )
+from support.user import AS_ORDINARY_USER
 
 LONG = "import time\nprint('up', flush=True)\ntime.sleep(300)"
 SOURCES = str(Path(edgewise.__file__).parents[1])
@@ -120,14 +121,13 @@ def test_recipes_on_lesser_machines(blocked: str, isolation: str | None) -> None
     """A kernel that refuses a layer's system call: the next recipe is taken whole, or the run is refused."""
     import sysconfig
 
-    from_conftest = {"user": 12345, "group": 12345, "extra_groups": []} if os.geteuid() == 0 else {}
     python = f"/usr/bin/python3.{sys.version_info[1]}"
     if os.geteuid() != 0 or not Path(python).exists():
         python = sys.executable
     paths = f"{SOURCES}:{sysconfig.get_path('purelib')}"
     done = subprocess.run(
         [python, "-B", "-c", BLOCKED, blocked], env={"PYTHONPATH": paths}, cwd="/", capture_output=True, text=True,
-        timeout=60, **from_conftest,
+        timeout=60, **AS_ORDINARY_USER,
     )  # fmt: skip
     first, last = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
     if isolation is None:

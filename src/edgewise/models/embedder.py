@@ -109,7 +109,7 @@ class MiniLM:
             from transformers.utils import logging
         except ImportError:
             raise Unsupported("transformers is not installed", fix="pip install 'edgewise[local]'") from None
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        logging.disable_progress_bar()
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._model = AutoModel.from_pretrained(folder).eval()
 

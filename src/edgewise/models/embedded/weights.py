@@ -150,6 +150,6 @@ def load_torch_model(dtype: Any = None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or torch.bfloat16)
     return model.eval(), AutoTokenizer.from_pretrained(folder)
