@@ -22,7 +22,7 @@ import orjson
 from edgewise.core.errors import CorruptRecord, RunError
 from edgewise.core.files import explain_os_errors, write_atomically
 
-_TAIL = 18  # length of `,"crc":"xxxxxxxx"}`
+_TAIL = 19  # length of `,"crc":"xxxxxxxx"}` and its newline
 
 
 class Event(NamedTuple):
@@ -48,15 +48,14 @@ def encode_event(event: Event) -> bytes:
 
 
 def decode_event(line: bytes) -> Event | None:
-    """Read one line back; ``None`` if it does not match its checksum."""
-    line = line.rstrip(b"\n")
-    try:
-        fields = orjson.loads(line)
-        if int(fields["crc"], 16) != zlib.crc32(line[:-_TAIL]) or line[-_TAIL : 8 - _TAIL] != b',"crc":"':
-            return None
-        return Event(fields["seq"], fields["time"], fields["kind"], fields["key"], fields["data"])
-    except (ValueError, KeyError, TypeError):  # orjson's error is a ValueError
+    """Read one line back, newline included; ``None`` if it does not match its checksum."""
+    if line[-_TAIL:] != b',"crc":"%08x"}\n' % zlib.crc32(line[:-_TAIL]):
         return None
+    try:
+        seq, time, kind, key, data, _ = orjson.loads(line).values()
+    except (ValueError, AttributeError):  # orjson's error is a ValueError
+        return None
+    return tuple.__new__(Event, (seq, time, kind, key, data))  # half the cost of Event(...), which a million lines feel
 
 
 def read_events(path: Path, *, kind: str | None = None) -> Iterator[Event]:
@@ -70,10 +69,10 @@ def read_events(path: Path, *, kind: str | None = None) -> Iterator[Event]:
     expected = None
     with explain_os_errors(path, "cannot read"), path.open("rb", buffering=1 << 20) as file:
         for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
             event = decode_event(line)
             if event is None:
+                if not line.endswith(b"\n"):
+                    return
                 raise _corrupt(path, number, "the line does not match its checksum")
             if expected is not None and event.seq < expected:
                 raise _corrupt(path, number, f"sequence number {event.seq} repeats or goes back")
@@ -91,8 +90,8 @@ def repair_events(path: Path) -> int:
     """Move lines that fail their checksum to ``<name>.bad`` and keep the rest. Returns how many were moved."""
     with explain_os_errors(path, "cannot read"):
         lines = path.read_bytes().splitlines(keepends=True)
-    good = [line for line in lines if decode_event(line) is not None and line.endswith(b"\n")]
-    bad = [line for line in lines if decode_event(line) is None or not line.endswith(b"\n")]
+    good = [line for line in lines if decode_event(line) is not None]
+    bad = [line for line in lines if decode_event(line) is None]
     if bad:
         aside = path.with_suffix(path.suffix + ".bad")
         with explain_os_errors(aside, "cannot write"), aside.open("ab") as file:
