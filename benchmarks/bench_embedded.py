@@ -15,7 +15,7 @@ from edgewise.models.calls import Call
 from edgewise.models.embedded.engine import _request
 from edgewise.models.types import Message
 
-TOKENS, CALLS, ROUNDS = 16, 8, 3
+TOKENS, CALLS, ROUNDS = 32, 8, 5
 
 
 def bare(server: Any, prompts: list[str], concurrency: int) -> float:
