@@ -51,7 +51,7 @@ class ResponseMatrix:
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.items), len(self.models)):
             raise BadInput(
-                f"scores have shape {self.values.shape}, ids ({len(self.items)}, {len(self.models)}); need items by models"
+                f"scores have shape {self.values.shape}, ids {(len(self.items), len(self.models))}; need items by models"
             )
         if not self.items or not self.models:
             raise BadInput(f"nothing to rank: {len(self.items)} items and {len(self.models)} models")
@@ -118,7 +118,7 @@ class ResponseMatrix:
             source: File named in errors.
 
         Raises:
-            BadInput: Lengths differ, nothing is there, a pair is there twice, or a score is outside [0, 1]; names the row.
+            BadInput: Lengths differ, nothing is there, a pair is there twice, a score is outside [0, 1]; names the row.
         """
         score = np.asarray(scores, dtype=np.float64)
         if not len(models) == len(items) == len(score):
@@ -173,7 +173,8 @@ class ResponseMatrix:
 
     def observed(self) -> NDArray[np.bool_]:
         """Which cells have a score, shape (items, models)."""
-        return self.values != MISSING if self.binary else ~np.isnan(self.values)
+        seen: NDArray[np.bool_] = self.values != MISSING if self.binary else ~np.isnan(self.values)
+        return seen
 
     def blocks(self) -> Iterator[Block]:
         """The items in order, some at a time, as float64: memory stays small whatever the size."""
@@ -195,7 +196,7 @@ class ResponseMatrix:
         )
 
     def sorted(self) -> ResponseMatrix:
-        """The same matrix with items and models in the order of their ids, so that permuted input gives the same bytes."""
+        """The same matrix with items and models in the order of their ids: permuted input then gives the same bytes."""
         rows = sorted(range(len(self.items)), key=self.items.__getitem__)
         columns = sorted(range(len(self.models)), key=self.models.__getitem__)
         if rows == list(range(len(rows))) and columns == list(range(len(columns))):
