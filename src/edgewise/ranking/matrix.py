@@ -51,7 +51,7 @@ class ResponseMatrix:
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.items), len(self.models)):
             raise BadInput(
-                f"scores have shape {self.values.shape}, ids {(len(self.items), len(self.models))}; need items by models"
+                f"scores have shape {self.values.shape} and ids {(len(self.items), len(self.models))}; need them alike"
             )
         if not self.items or not self.models:
             raise BadInput(f"nothing to rank: {len(self.items)} items and {len(self.models)} models")
