@@ -37,6 +37,8 @@ class MutualRates:
         score: Difficulty-weighted success rate per model.
         difficulty: Ability-weighted failure rate per item; NaN for an item that nobody answered.
         weight: Weight of each model's failures in the difficulties.
+        kept: How much of each model's own rate is in its score; the rest is ``mean``. Shape (models).
+        mean: What sparse scores are drawn to.
         rounds: Rounds made.
         change: Largest change of a score in the last round.
         converged: Whether ``change`` is below the tolerance.
@@ -45,6 +47,8 @@ class MutualRates:
     score: Floats
     difficulty: Floats
     weight: Floats
+    kept: Floats
+    mean: float
     rounds: int
     change: float
     converged: bool
@@ -88,12 +92,15 @@ def mutual_rates(
         new = _model_rate(sums, v * difficulty, difficulty, complete)
         change, score, rounds = float(abs(new - score).max()), new, rounds + 1
     weight = model_weight(u, score, alpha)
+    kept, mean = np.ones(n_models), 0.0
     if shrink:
         effective = weight.sum() ** 2 / (weight**2).sum() * answered / n_models
-        difficulty = shrunk(difficulty, effective, v > 0)
-        score = shrunk(score, sums.successes(v) + sums.failures(v), np.ones(n_models, bool))
+        item_kept, item_mean = shrinkage(difficulty, effective, v > 0)
+        difficulty = item_kept * difficulty + (1 - item_kept) * item_mean
+        kept, mean = shrinkage(score, sums.successes(v) + sums.failures(v), u > 0)
+        score = kept * score + (1 - kept) * mean
     difficulty = np.where(answered > 0, difficulty, np.nan)
-    return MutualRates(score, difficulty, weight, rounds, change, change < tol)
+    return MutualRates(score, difficulty, weight, kept, mean, rounds, change, change < tol)
 
 
 def model_weight(clones: Floats, score: Floats, alpha: float) -> Floats:
@@ -129,8 +136,8 @@ def _standardised(seen: Floats, expected: Floats, mean: float) -> Floats:
     return np.clip(rate, 0, 1)
 
 
-def shrunk(rate: Floats, n: Floats, use: NDArray[np.bool_]) -> Floats:
-    """Empirical-Bayes rates: each drawn to the mean as if ``k`` more answers had been average ones.
+def shrinkage(rate: Floats, n: Floats, use: NDArray[np.bool_]) -> tuple[Floats, float]:
+    """How much of each rate to keep, and the mean that makes up the rest, as if some more answers had been average.
 
     Args:
         rate: Observed rates in [0, 1].
@@ -138,15 +145,16 @@ def shrunk(rate: Floats, n: Floats, use: NDArray[np.bool_]) -> Floats:
         use: Which rates the mean and the spread are estimated from.
     """
     use = use & (n > 0)
+    everything = np.ones(len(rate))
     if use.sum() < 3:
-        return rate
+        return everything, 0.0
     mean = float(np.average(rate[use], weights=n[use]))
     chance = mean * (1 - mean)
     if chance <= 0:
-        return rate
+        return everything, mean
     # Share of the spread that is between rates, the intraclass correlation: spread = chance/n + chance*(1-1/n)*share.
     spread = float(np.average((rate[use] - mean) ** 2, weights=n[use]))
     per_answer = float(use.sum() / n[use].sum())
     share = (spread - chance * per_answer) / (chance * (1 - min(per_answer, 0.999)))
     prior = 1 / np.clip(share, 1e-6, 1) - 1
-    return np.asarray((rate * n + prior * mean) / (n + prior))
+    return np.asarray(n / np.maximum(n + prior, 1e-300)), mean
