@@ -1,4 +1,4 @@
-"""Ranking: the competence instrument, whose response table `edgewise rank` reads.
+"""Ranking models and items by who solved what; and the competence instrument, whose responses it reads.
 
 Names are loaded when first used.
 """
@@ -9,10 +9,10 @@ from edgewise.core.lazy import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
     {
-        "edgewise.ranking.families": ("FAMILIES", "Family"),
-        "edgewise.ranking.instrument": ("Competence",),
-        "edgewise.ranking.items": ("ItemSet", "draw_items"),
-        "edgewise.ranking.table": ("read_items", "read_rows"),
-        "edgewise.ranking.types": ("CompetenceConfig", "Item", "ResponseRow"),
+        "edgewise.ranking.competence": ("Competence",),
+        "edgewise.ranking.matrix": ("ResponseMatrix",),
+        "edgewise.ranking.methods": ("METHODS", "Options"),
+        "edgewise.ranking.ranker": ("Comparison", "Ranking", "compare_methods", "rank"),
+        "edgewise.ranking.uncertainty": ("stability",),
     }
 )

@@ -17,11 +17,12 @@ from scipy.special import expit
 from edgewise.ranking.irt_quadrature import Data, Floats, Parameters, Posterior, e_step, guessing, terms_at
 
 _KEEP = 1 << 23  # cells of the system kept between two passes: 64 MiB; beyond that they are computed twice
+_BATCH = 1 << 21  # cells of the system multiplied at a time: 16 MiB
 _LARGEST_SOLVE = 3000  # order of the largest dense system; beyond it plain EM has to do
 _LIMITS = np.array([(-60.0, 60.0), (math.log(0.01), math.log(50.0)), (-12.0, 12.0)])  # d, log slope, logit guessing
 _CAPS = np.array([3.0, 1.0, 1.5])  # longest step of each in one iteration
 _SD_LIMITS = (math.log(0.02), math.log(50.0))
-_EM_FIRST = 2  # EM steps before the first Newton step: the likelihood is concave only near its maximum
+_EM_FIRST = 1  # EM steps before the first Newton step: the likelihood is concave only near its maximum
 GUESSING_PRIOR = (5.0, 17.0)  # Beta: mode 0.2, the weight of 20 answers (BILOG-MG's default for five options)
 
 
@@ -90,23 +91,20 @@ class System:
     """Gradient and observed information of the marginal likelihood at one E-step.
 
     By Louis (1982, eq. 3.1) the observed information is that of complete data less the posterior variance of the
-    complete-data score. The first is block-diagonal (D, one block per item); the second is V V' with a column per
-    respondent for the score's regression on ability (and one more for its square where posteriors are wide), so that
-    Woodbury's identity inverts the whole in the smaller of the two dimensions. The last row of the Rasch model is the
+    complete-data score. The first is block-diagonal (D, one block per item); the second is V V' with two columns per
+    respondent, for the score's regression on ability and on its square (the latter is what fixes the scale of ability
+    however narrow the posteriors), so that Woodbury's identity inverts the whole in the smaller of the two dimensions. The last row of the Rasch model is the
     standard deviation of ability; the last column of 2PL and 3PL is the floating mean of the slopes' prior.
     """
 
     def __init__(self, data: Data, parameters: Parameters, posterior: Posterior, *, accelerate: bool = True) -> None:
         self.data, self.parameters, self.posterior = data, parameters, posterior
         centred = (posterior.nodes - posterior.mean) / np.maximum(posterior.sd, 1e-12)
-        basis = [centred]
-        if posterior.nodes.shape[0] > 5:
-            w = posterior.weight
-            square = centred**2 - 1 - (w * centred**3).sum(axis=0) * centred
-            basis.append(square / np.sqrt(np.maximum((w * square**2).sum(axis=0), 1e-12)))
-        self._basis = [posterior.weight * b for b in basis]
+        square = centred**2 - 1 - (posterior.weight * centred**3).sum(axis=0) * centred
+        square /= np.sqrt(np.maximum((posterior.weight * square**2).sum(axis=0), 1e-12))
+        self._basis = [posterior.weight * centred, posterior.weight * square]
         n, p = parameters.items.shape
-        columns = len(basis) * posterior.nodes.shape[1] + (p > 1)
+        columns = 2 * posterior.nodes.shape[1] + (p > 1)
         rows = n * p + (p == 1)
         self.by_item = rows <= columns
         fits = rows * columns <= _KEEP
@@ -196,11 +194,20 @@ class System:
             product = whole @ whole.T
         else:
             product = np.zeros((self.columns, self.columns))
-            for piece in self.pieces():
-                part = self._weighted(piece)
-                product += part.T @ part
+            for batch in self._batches():  # few large products: many small ones make BLAS threads wait for each other
+                product += batch.T @ batch
         factor: tuple[Floats, bool] = cho_factor(np.eye(product.shape[0]) - product, lower=True)
         return factor
+
+    def _batches(self) -> Iterator[Floats]:
+        parts: list[Floats] = []
+        for piece in self.pieces():
+            parts.append(self._weighted(piece))
+            if sum(part.size for part in parts) > _BATCH:
+                yield np.concatenate(parts)
+                parts = []
+        if parts:
+            yield np.concatenate(parts)
 
     def _weighted(self, piece: Piece) -> Floats:
         return (piece.coupling * np.sqrt(piece.weight)[:, None, None]).reshape(-1, self.columns)

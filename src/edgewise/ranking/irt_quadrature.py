@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -36,13 +37,14 @@ class Data:
             yield slice(start, min(start + step, self.y.shape[0]))
 
 
-class Parameters(NamedTuple):
+@dataclass(frozen=True)
+class Parameters:
     """Item parameters (n, p) and the log standard deviation of ability (free in the Rasch model, else 0)."""
 
     items: Floats
     log_sd: float
 
-    @property
+    @cached_property
     def slope(self) -> Floats:
         """Slopes (n,); ones for the Rasch model."""
         return np.exp(self.items[:, 1]) if self.items.shape[1] > 1 else np.ones(self.items.shape[0])
@@ -83,6 +85,8 @@ class Terms(NamedTuple):
 
 
 def _eta(data: Data, rows: slice, parameters: Parameters, nodes: Floats) -> Floats:
+    if data.width == 1:
+        return parameters.items[rows, 0][:, None, None] + nodes
     eta = np.multiply.outer(parameters.slope[rows], nodes)
     eta += parameters.items[rows, 0][:, None, None]
     return eta
@@ -96,15 +100,19 @@ def guessing(parameters: Parameters, rows: slice) -> Floats:
 def terms_at(data: Data, rows: slice, parameters: Parameters, nodes: Floats) -> Terms:
     """Derivatives of the log-likelihood of some items' answers at every node (K, M)."""
     eta = _eta(data, rows, parameters, nodes)
-    p = expit(eta)
+    with np.errstate(over="ignore"):  # 1 / (1 + inf) is the 0 that it should be
+        p = np.exp(np.negative(eta, out=eta), out=eta)
+        p += 1
+        np.reciprocal(p, out=p)
     y = data.y[rows, None, :]
     seen = None if data.seen is None else data.seen[rows, None, :]
     if data.width < 3:
+        curve = p * p
+        np.subtract(p, curve, out=curve)
         if seen is not None and not seen.all():
-            score, curve = y - p * seen, p * (1 - p) * seen
-        else:
-            score, curve = y - p, p * (1 - p)
-        return Terms(score, curve, curve)
+            curve *= seen
+            p *= seen
+        return Terms(np.subtract(y, p, out=p), curve, curve)
     c = guessing(parameters, rows)
     right = c + (1 - c) * p
     wrong = np.maximum((1 - c) * (1 - p), 1e-300)
@@ -142,7 +150,8 @@ def log_likelihood_at(data: Data, parameters: Parameters, nodes: Floats) -> Floa
             total += np.einsum("i,ikj->kj", weight, cells)
             continue
         total += nodes * ((weight * parameters.slope[rows]) @ y) + (weight * parameters.items[rows, 0]) @ y
-        tail = np.exp(-np.abs(eta))
+        tail = np.abs(eta)
+        np.exp(np.negative(tail, out=tail), out=tail)
         np.maximum(eta, 0, out=eta)
         if seen is not None:
             tail *= seen
@@ -169,7 +178,7 @@ def _find_modes(data: Data, parameters: Parameters, start: Floats) -> tuple[Floa
             information += (by_theta * parameters.slope[rows]) @ terms.expected[:, 0, :]
         step = np.clip(gradient / information, -1.0, 1.0)
         theta += step
-        if np.max(np.abs(step) * np.sqrt(information)) < 1e-4:
+        if np.max(np.abs(step) * np.sqrt(information)) < 1e-2:  # what is left is its square
             break
     return theta, information**-0.5
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from edgewise.core.run import Run
-from edgewise.ranking.types import Item, ResponseRow
+from edgewise.ranking.competence.types import Item, ResponseRow
 
 if TYPE_CHECKING:
     import pyarrow as pa

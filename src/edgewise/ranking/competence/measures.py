@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from edgewise.core.estimate import Measure, NotMeasured
-from edgewise.ranking.extraction import normalise
-from edgewise.ranking.families import CODE
-from edgewise.ranking.types import ResponseRow
+from edgewise.ranking.competence.extraction import normalise
+from edgewise.ranking.competence.families import CODE
+from edgewise.ranking.competence.types import ResponseRow
 from edgewise.stats.calibration import aurc_estimate, ece_estimate
 from edgewise.stats.intervals import mean_estimate, proportion
 

@@ -11,12 +11,12 @@ from edgewise.core.estimate import Measure
 from edgewise.core.profile import Panel
 from edgewise.core.run import Run
 from edgewise.core.section import Block, Figure, Section, Table, Text
-from edgewise.ranking.extraction import normalise
-from edgewise.ranking.families import CODE, DIFFICULTIES
-from edgewise.ranking.measures import accuracy, with_confidence
-from edgewise.ranking.respondents import CONTROLS
-from edgewise.ranking.table import RESPONSES, read_items, read_rows
-from edgewise.ranking.types import ResponseRow
+from edgewise.ranking.competence.extraction import normalise
+from edgewise.ranking.competence.families import CODE, DIFFICULTIES
+from edgewise.ranking.competence.measures import accuracy, with_confidence
+from edgewise.ranking.competence.respondents import CONTROLS
+from edgewise.ranking.competence.table import RESPONSES, read_items, read_rows
+from edgewise.ranking.competence.types import ResponseRow
 from edgewise.stats.calibration import reliability_curve, risk_coverage_curve
 
 _FLIPS_SHOWN = 20

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.profile import Verdict
-from edgewise.ranking.families import CODE
-from edgewise.ranking.types import ResponseRow
+from edgewise.ranking.competence.families import CODE
+from edgewise.ranking.competence.types import ResponseRow
 from edgewise.stats.intervals import proportion
 from edgewise.stats.paired import mcnemar_exact
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from edgewise.core.profile import Evidence, Turn
-from edgewise.ranking.administer import Administration
-from edgewise.ranking.extraction import normalise
-from edgewise.ranking.measures import agreement
-from edgewise.ranking.types import ResponseRow
+from edgewise.ranking.competence.administer import Administration
+from edgewise.ranking.competence.extraction import normalise
+from edgewise.ranking.competence.measures import agreement
+from edgewise.ranking.competence.types import ResponseRow
 
 _SHOWN = 4_000  # characters of one turn
 PER_DIMENSION = 3

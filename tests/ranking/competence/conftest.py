@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgewise.ranking.types import Kind, ResponseRow
+from edgewise.ranking.competence.types import Kind, ResponseRow
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from edgewise.core.errors import BadInput
-from edgewise.ranking.extraction import normalise
-from edgewise.ranking.families import CODE, DIFFICULTIES, Difficulty, Family, find_family
-from edgewise.ranking.graders import grade_answer, load_reasoning_gym
-from edgewise.ranking.types import RIGHT, CompetenceConfig, Item
+from edgewise.ranking.competence.extraction import normalise
+from edgewise.ranking.competence.families import CODE, DIFFICULTIES, Difficulty, Family, find_family
+from edgewise.ranking.competence.graders import grade_answer, load_reasoning_gym
+from edgewise.ranking.competence.types import RIGHT, CompetenceConfig, Item
 
 POOL = 24  # answers drawn per cell for the pools, from other items than those asked
 _POOL_START = 1_000_000  # index in the generator's sequence from which the pools are drawn

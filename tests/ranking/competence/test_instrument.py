@@ -15,7 +15,7 @@ from edgewise.core.instrument import Capability
 from edgewise.core.profile import Panel, Verdict
 from edgewise.core.run import Run
 from edgewise.models import Budget, Limits, Message, Model, Response, Settings, TokenLogprob, scripted_model
-from edgewise.ranking import (
+from edgewise.ranking.competence import (
     Competence,
     CompetenceConfig,
     ItemSet,
@@ -25,8 +25,8 @@ from edgewise.ranking import (
     read_items,
     read_rows,
 )
-from edgewise.ranking.graders import grade_answer
-from edgewise.ranking.respondents import CONTROLS, answer_key, control_rows, guesser, sure_guesser
+from edgewise.ranking.competence.graders import grade_answer
+from edgewise.ranking.competence.respondents import CONTROLS, answer_key, control_rows, guesser, sure_guesser
 from edgewise.sandbox import sandbox_available
 from support.kit import examine
 

@@ -12,8 +12,8 @@ from inspect_ai.log import EvalLog
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from edgewise.core.errors import Unsupported
-from edgewise.ranking import CompetenceConfig, Item, draw_items
-from edgewise.ranking.inspect_tasks import competence
+from edgewise.ranking.competence import CompetenceConfig, Item, draw_items
+from edgewise.ranking.competence.inspect_tasks import competence
 from edgewise.sandbox import sandbox_available
 
 SEED = 3

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from edgewise.core.errors import BadInput, Unsupported
 from edgewise.core.run import Run
-from edgewise.ranking.families import FAMILIES, find_family
-from edgewise.ranking.graders import (
+from edgewise.ranking.competence.families import FAMILIES, find_family
+from edgewise.ranking.competence.graders import (
     extract_program,
     grade_answer,
     grade_program,
     grade_program_once,
     load_reasoning_gym,
 )
-from edgewise.ranking.items import draw_items, human_eval
-from edgewise.ranking.types import CompetenceConfig, Item
+from edgewise.ranking.competence.items import draw_items, human_eval
+from edgewise.ranking.competence.types import CompetenceConfig, Item
 from edgewise.sandbox import sandbox_available
 
 ITEMS = draw_items(CompetenceConfig(families=tuple(FAMILIES), code_items=0), 2).items

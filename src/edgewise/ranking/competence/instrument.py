@@ -10,8 +10,8 @@ from edgewise.core.instrument import Capability, Control, Cost, Instrument
 from edgewise.core.profile import Panel, Verdict
 from edgewise.core.run import Run
 from edgewise.core.section import Section
-from edgewise.ranking.families import CODE, find_family
-from edgewise.ranking.types import CompetenceConfig
+from edgewise.ranking.competence.families import CODE, find_family
+from edgewise.ranking.competence.types import CompetenceConfig
 
 if TYPE_CHECKING:
     from edgewise.models.door import Model
@@ -36,13 +36,13 @@ class Competence(Instrument["Model", CompetenceConfig]):
 
     async def run(self, model: Model, config: CompetenceConfig, run: Run) -> Panel:
         """Examine ``model``. Writes the tables ``responses`` and ``items``."""
-        from edgewise.ranking.administer import Administration
-        from edgewise.ranking.evidence import collect_evidence
-        from edgewise.ranking.items import draw_items
-        from edgewise.ranking.measures import LOWER_IS_BETTER, caveats, measure
-        from edgewise.ranking.respondents import control_rows
-        from edgewise.ranking.table import write_tables
-        from edgewise.ranking.verdicts import judge
+        from edgewise.ranking.competence.administer import Administration
+        from edgewise.ranking.competence.evidence import collect_evidence
+        from edgewise.ranking.competence.items import draw_items
+        from edgewise.ranking.competence.measures import LOWER_IS_BETTER, caveats, measure
+        from edgewise.ranking.competence.respondents import control_rows
+        from edgewise.ranking.competence.table import write_tables
+        from edgewise.ranking.competence.verdicts import judge
 
         if self.missing(model):
             return self.not_measured(config, "the model takes no text")
@@ -106,7 +106,7 @@ class Competence(Instrument["Model", CompetenceConfig]):
 
     def controls(self) -> Sequence[Control[Model]]:
         """Respondents whose profile is known beforehand; the panel must show it."""
-        from edgewise.ranking import respondents
+        from edgewise.ranking.competence import respondents
 
         return (
             Control("knows every answer and keeps to it", "positive", respondents.answer_key, _sees_answer_key),
@@ -118,7 +118,7 @@ class Competence(Instrument["Model", CompetenceConfig]):
 
     def section(self, panel: Panel, run: Run) -> Section:
         """Heat map, controls, reliability diagram, risk-coverage curve, flips."""
-        from edgewise.ranking.report import build_section
+        from edgewise.ranking.competence.report import build_section
 
         return build_section(panel, run)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from edgewise.ranking import soundness
-from edgewise.ranking.families import FAMILIES
-from edgewise.ranking.items import ItemSet, draw_items
-from edgewise.ranking.types import CompetenceConfig, Item
+from edgewise.ranking.competence import soundness
+from edgewise.ranking.competence.families import FAMILIES
+from edgewise.ranking.competence.items import ItemSet, draw_items
+from edgewise.ranking.competence.types import CompetenceConfig, Item
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from edgewise.core.errors import BadInput
 from edgewise.core.instrument import InstrumentConfig
 from edgewise.core.records import Record
-from edgewise.ranking.families import CODE, DIFFICULTIES, FAMILIES, QUICK_FAMILIES, Difficulty, find_family
+from edgewise.ranking.competence.families import CODE, DIFFICULTIES, FAMILIES, QUICK_FAMILIES, Difficulty, find_family
 
 Kind = Literal["base", "control", "stated", "sample", "options", "pushback", "pushback_right", "correction"]
 RIGHT = 0.99  # an item's graded score from which its answer counts as right

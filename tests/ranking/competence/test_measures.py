@@ -10,9 +10,9 @@ import pytest
 from edgewise.core.estimate import Estimate, Measure, NotMeasured
 from edgewise.core.profile import Verdict
 from edgewise.models.types import Response, TokenLogprob
-from edgewise.ranking import measures, verdicts
-from edgewise.ranking.administer import answer_confidence
-from edgewise.ranking.types import ResponseRow
+from edgewise.ranking.competence import measures, verdicts
+from edgewise.ranking.competence.administer import answer_confidence
+from edgewise.ranking.competence.types import ResponseRow
 from edgewise.stats import wilson
 
 MakeRow = Callable[..., ResponseRow]

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from edgewise.core.errors import BadInput
-from edgewise.ranking.extraction import normalise
-from edgewise.ranking.families import DIFFICULTIES, FAMILIES, find_family
-from edgewise.ranking.graders import grade_answer
-from edgewise.ranking.items import ItemSet, draw_items, most_common
-from edgewise.ranking.types import CompetenceConfig
+from edgewise.ranking.competence.extraction import normalise
+from edgewise.ranking.competence.families import DIFFICULTIES, FAMILIES, find_family
+from edgewise.ranking.competence.graders import grade_answer
+from edgewise.ranking.competence.items import ItemSet, draw_items, most_common
+from edgewise.ranking.competence.types import CompetenceConfig
 
 ALL = CompetenceConfig(families=tuple(FAMILIES), items_per_cell=2, code_items=4)
 DRAW = (
-    "import hashlib; from edgewise.ranking import CompetenceConfig, FAMILIES, draw_items;"
+    "import hashlib; from edgewise.ranking.competence import CompetenceConfig, FAMILIES, draw_items;"
     "drawn = draw_items(CompetenceConfig(families=tuple(FAMILIES), items_per_cell=2, code_items=4), 3);"
     "print(hashlib.sha256(repr((drawn.items, drawn.pools)).encode()).hexdigest())"
 )
@@ -93,7 +93,7 @@ def test_the_global_random_state_is_left_alone(items: ItemSet) -> None:
     assert np.random.get_state()[1].tolist() == numpy_before  # type: ignore[index, union-attr]
     code = (
         "import random; random.seed(1); before = random.getstate();"
-        "from edgewise.ranking import CompetenceConfig, draw_items;"
+        "from edgewise.ranking.competence import CompetenceConfig, draw_items;"
         "draw_items(CompetenceConfig(families=('gcd',)), 0); assert random.getstate() == before"
     )
     subprocess.run([sys.executable, "-c", code], check=True)  # importing reasoning-gym draws from it
