@@ -18,6 +18,7 @@ Marks = npt.NDArray[np.bool_]
 Model = Literal["rasch", "2pl", "3pl"]
 _WIDTH = {"rasch": 1, "2pl": 2, "3pl": 3}
 _EXTREME = 0.3  # score points given to an item that nobody solved (Winsteps' default for extreme scores)
+_INTERCEPT_SD = 3.0  # of a 3PL: where guessing explains all that an item's answers show, nothing else keeps it finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,8 @@ def fit_irt(
 
     2PL and 3PL have slopes above 0 with the prior log a ~ N(m, ``log_slope_sd``^2), its mean m estimated too
     (BILOG-MG's default sd, with its option FLOAT: a fixed mean would set the scale of ability when items are many), and
-    3PL has c ~ Beta(5, 17) (mode 0.2, BILOG-MG's default for five options).
+    3PL has c ~ Beta(5, 17) (mode 0.2, BILOG-MG's default for five options) and intercepts -a b ~ N(m', 3^2), m'
+    estimated (ours): where guessing explains all that an item's answers show, nothing else keeps its difficulty finite.
 
     Args:
         values: Scores in [0, 1], shape (items, models); NaN where missing, which is never counted as wrong.
@@ -92,7 +94,7 @@ def fit_irt(
             slope sigma); 2PL and 3PL have ability ~ N(0, 1).
         item_weights: How much an item counts in the likelihood of a respondent, shape (items,), not negative; 1 if not
             given. An item of weight 0 tells nothing of ability and still gets its own parameters.
-        tol: Largest change of an intercept, log slope or logit guessing parameter in the last iteration.
+        tol: Largest change of an intercept, log slope or logit guessing parameter that the last iteration leaves to do.
         max_iter: Iterations at most.
         log_slope_sd: Standard deviation of the slopes' prior, for 2PL and 3PL; infinite for none.
 
@@ -102,19 +104,20 @@ def fit_irt(
     scores, seen, weight = _checked(values, model, item_weights, tol, max_iter, log_slope_sd)
     answered: Marks = np.ones(scores.shape[0], dtype=bool) if seen is None else np.asarray(seen.any(axis=1))
     group = _groups(scores, seen, answered) if model == "rasch" else None
-    given = _problem(scores, seen, weight, answered, group, _WIDTH[model], log_slope_sd)
+    prior_sd = (_INTERCEPT_SD if model == "3pl" else math.inf, log_slope_sd)
+    given = _problem(scores, seen, weight, answered, group, _WIDTH[model], prior_sd)
     counts = np.full(given.y.shape[0], given.y.shape[1], float) if given.seen is None else given.seen.sum(axis=1)
     totals = given.y.sum(axis=1)
     shift = _EXTREME * (np.maximum(1 - totals, 0) - np.maximum(1 - (counts - totals), 0)) / counts
     data = given
     if shift.any():
         moved = given.y + (shift[:, None] if given.seen is None else shift[:, None] * given.seen)
-        data = Data(moved, given.seen, given.weight, given.width, given.slope_sd)
+        data = Data(moved, given.seen, given.weight, given.width, given.prior_sd)
     parameters, start = _first_guess(data, counts)
     fitted = maximise(data, parameters, start, tol=tol, max_iter=max_iter)
     parameters = fitted.parameters
     covariance = System(data, parameters, fitted.posterior).covariance()
-    final = e_step(given, parameters, fitted.posterior.mode, 2 * nodes_for(fitted.posterior.sd) + 1)
+    final = e_step(given, parameters, fitted.posterior.mode, nodes_for(fitted.posterior.sd) + 2)
     slope, intercept = parameters.slope, parameters.items[:, 0]
     difficulty, variance = -intercept / slope, covariance[:, 0, 0] / slope**2
     if given.width > 1:  # b = -d / a: delta method
@@ -185,7 +188,7 @@ def _problem(
     answered: Marks,
     group: npt.NDArray[np.intp] | None,
     width: int,
-    slope_sd: float,
+    prior_sd: tuple[float, float],
 ) -> Data:
     """What the iteration works on: one row per answered item, or per group of them (mean scores, summed weights)."""
     if seen is None:
@@ -193,7 +196,7 @@ def _problem(
     else:
         y, mask, weight = np.where(seen, scores, 0.0)[answered], seen[answered].astype(np.float64), weight[answered]
     if group is None:
-        return Data(y, mask, weight, width, slope_sd)
+        return Data(y, mask, weight, width, prior_sd)
     # Sparse sums, as the likelihood is linear in the scores; a group of weight 0 is the plain mean of its items.
     size = int(group.max()) + 1
     sums: Floats = np.bincount(group, weights=weight, minlength=size).astype(np.float64)
@@ -204,7 +207,7 @@ def _problem(
         first = np.zeros(size, dtype=np.intp)
         first[group] = np.arange(group.size)
         mask = mask[first]
-    return Data(rows, mask, sums, width, slope_sd)
+    return Data(rows, mask, sums, width, prior_sd)
 
 
 def _first_guess(data: Data, counts: Floats) -> tuple[Parameters, Floats]:

@@ -26,15 +26,17 @@ _EM_FIRST = 1  # EM steps before the first Newton step: the likelihood is concav
 GUESSING_PRIOR = (5.0, 17.0)  # Beta: mode 0.2, the weight of 20 answers (BILOG-MG's default for five options)
 
 
+def _mean(data: Data, values: Floats) -> float:
+    return float(data.weight @ values) / max(float(data.weight.sum()), 1e-300)
+
+
 def log_prior(data: Data, items: Floats) -> float:
-    """Log prior density of the item parameters, without constants; the slopes' mean floats, so scale is free."""
-    if data.width == 1:
-        return 0.0
+    """Log prior density of the item parameters, without constants; the means float, so location and scale are free."""
     total = 0.0
-    weight = data.weight if data.weight.sum() > 0 else np.ones_like(data.weight)
-    if math.isfinite(data.slope_sd):
-        centred = items[:, 1] - np.average(items[:, 1], weights=weight)
-        total -= 0.5 * float(weight @ centred**2) / data.slope_sd**2
+    for j in range(min(data.width, 2)):
+        if math.isfinite(data.prior_sd[j]):
+            centred = items[:, j] - _mean(data, items[:, j])
+            total -= 0.5 * float(data.weight @ centred**2) / data.prior_sd[j] ** 2
     if data.width == 3:
         c = np.asarray(expit(items[:, 2]))
         total += float(data.weight @ ((GUESSING_PRIOR[0] - 1) * np.log(c) + (GUESSING_PRIOR[1] - 1) * np.log1p(-c)))
@@ -93,8 +95,9 @@ class System:
     By Louis (1982, eq. 3.1) the observed information is that of complete data less the posterior variance of the
     complete-data score. The first is block-diagonal (D, one block per item); the second is V V' with two columns per
     respondent, for the score's regression on ability and on its square (the latter is what fixes the scale of ability
-    however narrow the posteriors), so that Woodbury's identity inverts the whole in the smaller of the two dimensions. The last row of the Rasch model is the
-    standard deviation of ability; the last column of 2PL and 3PL is the floating mean of the slopes' prior.
+    however narrow the posteriors), so that Woodbury's identity inverts the whole in the smaller of the two dimensions.
+    The last row of the Rasch model is the standard deviation of ability; the last columns are the floating means of the
+    priors.
     """
 
     def __init__(self, data: Data, parameters: Parameters, posterior: Posterior, *, accelerate: bool = True) -> None:
@@ -104,7 +107,8 @@ class System:
         square /= np.sqrt(np.maximum((posterior.weight * square**2).sum(axis=0), 1e-12))
         self._basis = [posterior.weight * centred, posterior.weight * square]
         n, p = parameters.items.shape
-        columns = 2 * posterior.nodes.shape[1] + (p > 1)
+        self.prior_means = [_mean(data, parameters.items[:, j]) for j in range(min(p, 2))]
+        columns = 2 * posterior.nodes.shape[1] + len(self.prior_means)
         rows = n * p + (p == 1)
         self.by_item = rows <= columns
         fits = rows * columns <= _KEEP
@@ -125,10 +129,12 @@ class System:
             z2 = nodes**2 * math.exp(-2 * self.parameters.log_sd)
             mean = (self.posterior.weight * z2).sum()
             factor = np.sqrt(2 * mean).reshape(1, 1, 1)
-            coupling = np.concatenate([(b * z2).sum(axis=0) for b in self._basis]).reshape(1, 1, -1)
+            coupling = np.zeros((1, 1, self.columns))
+            if self.columns:
+                coupling[0, 0, : 2 * nodes.shape[1]] = np.concatenate([(b * z2).sum(axis=0) for b in self._basis])
             gradient = np.reshape(mean - nodes.shape[1], (1, 1)) / factor[0]
             n = self.data.y.shape[0]
-            yield Piece(slice(n, n + 1), np.ones(1), factor, gradient, (coupling / factor)[:, :, : self.columns])
+            yield Piece(slice(n, n + 1), np.ones(1), factor, gradient, coupling / factor)
 
     def _piece(self, rows: slice) -> Piece:
         data, p = self.data, self.data.width
@@ -146,20 +152,16 @@ class System:
                 coupling[:, 0, part] = np.einsum("ikj,kj->ij", t.score, basis)
         expected = matrix
         if p > 1:
-            precision = self.data.slope_sd**-2
-            weight = data.weight if data.weight.sum() > 0 else np.ones_like(data.weight)
-            alpha = self.parameters.items[:, 1]
-            gradient[:, 1] = a * score[:, 1] - precision * (alpha[rows] - np.average(alpha, weights=weight))
+            gradient[:, 1] = a * score[:, 1]
             matrix[:, 0, 1] = matrix[:, 1, 0] = a * curve[:, 1]
-            matrix[:, 1, 1] = a * a * curve[:, 2] - a * score[:, 1] + precision
+            matrix[:, 1, 1] = a * a * curve[:, 2] - a * score[:, 1]
             if self.columns:
                 for part, basis in zip(spread, self._basis, strict=True):
                     coupling[:, 1, part] = a[:, None] * np.einsum("ikj,kj->ij", t.score, basis * nodes)
-                coupling[:, 1, -1] = math.sqrt(precision / weight.sum())
-            mean = t.expected.reshape(n, -1) @ moments if p == 3 else curve
+            fisher = t.expected.reshape(n, -1) @ moments if p == 3 else curve
             expected = matrix.copy()
-            expected[:, 0, 0], expected[:, 1, 1] = mean[:, 0], a * a * mean[:, 2] + precision
-            expected[:, 0, 1] = expected[:, 1, 0] = a * mean[:, 1]
+            expected[:, 0, 0], expected[:, 1, 1] = fisher[:, 0], a * a * fisher[:, 2]
+            expected[:, 0, 1] = expected[:, 1, 0] = a * fisher[:, 1]
         if t.guess_score is not None:
             assert t.cross is not None and t.cross_expected is not None
             assert t.guess_curve is not None and t.guess_expected is not None
@@ -177,6 +179,14 @@ class System:
             if self.columns:
                 for part, basis in zip(spread, self._basis, strict=True):
                     coupling[:, 2, part] = np.einsum("ikj,kj->ij", t.guess_score, basis)
+        for j, mean in enumerate(self.prior_means):
+            precision = data.prior_sd[j] ** -2
+            gradient[:, j] -= precision * (self.parameters.items[rows, j] - mean)
+            matrix[:, j, j] += precision
+            if expected is not matrix:
+                expected[:, j, j] += precision
+            if self.columns:
+                coupling[:, j, -1 - j] = math.sqrt(precision / max(float(data.weight.sum()), 1e-300))
         factor, sound = _cholesky(matrix)
         if not sound.all():  # far from the maximum, or hardly any answers: what Fisher scoring would take
             factor[~sound] = _cholesky(expected[~sound])[0]
@@ -299,7 +309,7 @@ def _expand(parameters: Parameters, posterior: Posterior) -> Parameters:
 
 
 def maximise(data: Data, parameters: Parameters, start: Floats, *, tol: float, max_iter: int) -> Fitted:
-    """Climb the penalised marginal likelihood until no parameter moves by more than ``tol`` in an iteration.
+    """Climb the penalised marginal likelihood until no parameter has more than ``tol`` to go.
 
     Every iteration is an E-step and one Newton step on all items: that of the M-step at first (with parameter
     expansion), then that of the marginal likelihood (Louis 1982, section 4), which is taken only if the likelihood
@@ -309,10 +319,10 @@ def maximise(data: Data, parameters: Parameters, start: Floats, *, tol: float, m
         data: Answers.
         parameters: Where to begin.
         start: First guess of the abilities, (M,).
-        tol: Largest step at the end.
+        tol: Largest step at the end, or what is left to go as far as the last two steps tell.
         max_iter: Iterations at most.
     """
-    posterior = e_step(data, parameters, start)
+    posterior, before = e_step(data, parameters, start), math.inf
     height = posterior.log_likelihood + log_prior(data, parameters.items)
     for iteration in range(1, max_iter + 1):
         system = System(data, parameters, posterior, accelerate=iteration > _EM_FIRST)
@@ -341,8 +351,11 @@ def maximise(data: Data, parameters: Parameters, start: Floats, *, tol: float, m
             return Fitted(parameters, posterior, iteration, converged=False)
         change = np.abs(accepted[0].items - parameters.items).max(initial=abs(accepted[0].log_sd - parameters.log_sd))
         parameters, posterior, height = accepted
-        if change < tol and (newton or iteration > _EM_FIRST):
+        # Steps that shrink by a ratio r leave at most step * r / (1 - r) to go.
+        ratio = change / before if newton and change < before else 1.0
+        if change * min(1.0, ratio / max(1 - ratio, 1e-9)) < tol and iteration > _EM_FIRST:
             return Fitted(parameters, posterior, iteration, converged=True)
+        before = change
     return Fitted(parameters, posterior, max_iter, converged=False)
 
 

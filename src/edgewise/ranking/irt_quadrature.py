@@ -22,13 +22,21 @@ _BLOCK = 1 << 16  # cells of (items, nodes, respondents) in work at a time: 0.5 
 
 @dataclass(frozen=True)
 class Data:
-    """Scores ``y`` (n, M), 0 where missing; ``seen`` (n, M) or None where complete; weights (n,); the model's p."""
+    """What is fitted.
+
+    Args:
+        y: Scores (n, M), 0 where missing.
+        seen: 1 where there is a score, else 0 (n, M); None where complete.
+        weight: Weights of the items (n,).
+        width: Parameters per item, p.
+        prior_sd: Of the intercepts and the log slopes, whose prior means are estimated; infinite for no prior.
+    """
 
     y: Floats
     seen: Floats | None
     weight: Floats
     width: int
-    slope_sd: float
+    prior_sd: tuple[float, float]
 
     def blocks(self, cells: int) -> Iterator[slice]:
         """Rows such that ``rows * cells`` fits the cache; at most 1000, so that a product of 1 + exp(-x) is finite."""
@@ -63,9 +71,13 @@ class Posterior:
 
 
 def nodes_for(sd: Floats) -> int:
-    """How many nodes: the error of K adaptive nodes falls like the (K + 2) / 3-th power of the information."""
+    """How many nodes. The error of K adaptive nodes falls like the (K + 2) / 3-th power of the information.
+
+    Three would do for the likelihood of thousands of items, but the scale of ability is what little is left when
+    large terms cancel: with three nodes Newton's steps only shrink to a third each, with five they are quadratic.
+    """
     widest = float(sd.max())
-    for bound, count in ((0.04, 3), (0.12, 5), (0.3, 9), (0.6, 15)):
+    for bound, count in ((0.12, 5), (0.3, 9), (0.6, 15)):
         if widest <= bound:
             return count
     return 25
