@@ -13,6 +13,7 @@ from edgewise.stats import benjamini_hochberg
 
 _LEVEL = 0.05
 _MISFIT = 1.5  # Linacre's rule (2002): a mean square above 1.5 makes a measurement worse
+_LEAST_OF_BOTH = 5  # right and wrong answers for a correlation of residuals to mean something
 _PAIRS = 1 << 22  # correlations of items in work at a time
 
 
@@ -119,8 +120,8 @@ def dependent_pairs(
     residual = np.nan_to_num(values - 1 / (1 + np.exp(difficulty[:, None] - ability)), nan=0.0)
     residual -= residual.mean(1, keepdims=True)
     norm = np.linalg.norm(residual, axis=1)
-    # An item with a single surprise correlates fully with any other that has the same one.
-    rare = np.minimum(np.nansum(values, 1), np.nansum(1 - values, 1)) < 2
+    # Items that only a few models failed (or solved) correlate fully as soon as they are the same few, weak ones.
+    rare = np.minimum(np.nansum(values, 1), np.nansum(1 - values, 1)) < _LEAST_OF_BOTH
     use = np.flatnonzero((norm > 1e-9) & ~rare & np.isfinite(difficulty))
     n_models = matrix.shape[1]
     if len(use) < 3 or n_models < 5:

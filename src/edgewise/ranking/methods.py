@@ -32,6 +32,7 @@ class Options:
         item_weights: Copies each item counts for, shape (items).
         model_weights: Copies each model counts for, in place of clone weights, shape (models); for the methods of
             ``WEIGH_MODELS``.
+        shrink: Whether ``edgewise`` draws rates that rest on little to their mean.
     """
 
     alpha: float = ALPHA
@@ -39,6 +40,7 @@ class Options:
     clones: bool | None = None
     item_weights: Floats | None = None
     model_weights: Floats | None = None
+    shrink: bool = True
 
     def weights_of(self, matrix: ResponseMatrix) -> Floats:
         """Item weights, 1 unless given.
@@ -108,7 +110,12 @@ def model_weights(matrix: ResponseMatrix, method: str, options: Options) -> Floa
 def _edgewise(matrix: ResponseMatrix, options: Options) -> Scores:
     weights = model_weights(matrix, "edgewise", options)
     found = mutual_rates(
-        matrix, alpha=options.alpha, tol=options.tol, model_weights=weights, item_weights=options.item_weights
+        matrix,
+        alpha=options.alpha,
+        tol=options.tol,
+        model_weights=weights,
+        item_weights=options.item_weights,
+        shrink=options.shrink,
     )
     return Scores(found.score, found.difficulty, found.converged, found.rounds, found.weight)
 

@@ -18,6 +18,7 @@ to the mean by as much as chance explains of their spread (empirical Bayes, beta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,22 @@ from edgewise.ranking.rankllm import ALPHA, TOLERANCE, BlockSums, Sums
 _MAX_ROUNDS = 1000
 
 
+class Shrinkage(NamedTuple):
+    """How far rates are drawn to their mean, as if some more answers had been average.
+
+    Attributes:
+        kept: Share of each own rate that stays.
+        mean: What makes up the rest.
+    """
+
+    kept: Floats
+    mean: float
+
+    def apply(self, rate: Floats) -> Floats:
+        """The rates (last axis) drawn to the mean."""
+        return self.kept * rate + (1 - self.kept) * self.mean
+
+
 @dataclass(frozen=True, eq=False)
 class MutualRates:
     """What the method found.
@@ -37,8 +54,8 @@ class MutualRates:
         score: Difficulty-weighted success rate per model.
         difficulty: Ability-weighted failure rate per item; NaN for an item that nobody answered.
         weight: Weight of each model's failures in the difficulties.
-        kept: How much of each model's own rate is in its score; the rest is ``mean``. Shape (models).
-        mean: What sparse scores are drawn to.
+        models: How the scores were drawn to their mean.
+        items: How the difficulties were.
         rounds: Rounds made.
         change: Largest change of a score in the last round.
         converged: Whether ``change`` is below the tolerance.
@@ -47,8 +64,8 @@ class MutualRates:
     score: Floats
     difficulty: Floats
     weight: Floats
-    kept: Floats
-    mean: float
+    models: Shrinkage
+    items: Shrinkage
     rounds: int
     change: float
     converged: bool
@@ -92,15 +109,12 @@ def mutual_rates(
         new = _model_rate(sums, v * difficulty, difficulty, complete)
         change, score, rounds = float(abs(new - score).max()), new, rounds + 1
     weight = model_weight(u, score, alpha)
-    kept, mean = np.ones(n_models), 0.0
+    models, items = Shrinkage(np.ones(n_models), 0.0), Shrinkage(np.ones(n_items), 0.0)
     if shrink:
-        effective = weight.sum() ** 2 / (weight**2).sum() * answered / n_models
-        item_kept, item_mean = shrinkage(difficulty, effective, v > 0)
-        difficulty = item_kept * difficulty + (1 - item_kept) * item_mean
-        kept, mean = shrinkage(score, sums.successes(v) + sums.failures(v), u > 0)
-        score = kept * score + (1 - kept) * mean
-    difficulty = np.where(answered > 0, difficulty, np.nan)
-    return MutualRates(score, difficulty, weight, kept, mean, rounds, change, change < tol)
+        models = shrinkage(score, sums.successes(v) + sums.failures(v), u > 0)
+        items = shrinkage(difficulty, weight.sum() ** 2 / (weight**2).sum() * answered / n_models, v > 0)
+    difficulty = np.where(answered > 0, items.apply(difficulty), np.nan)
+    return MutualRates(models.apply(score), difficulty, weight, models, items, rounds, change, change < tol)
 
 
 def model_weight(clones: Floats, score: Floats, alpha: float) -> Floats:
@@ -136,8 +150,8 @@ def _standardised(seen: Floats, expected: Floats, mean: float) -> Floats:
     return np.clip(rate, 0, 1)
 
 
-def shrinkage(rate: Floats, n: Floats, use: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """How much of each rate to keep, and the mean that makes up the rest, as if some more answers had been average.
+def shrinkage(rate: Floats, n: Floats, use: NDArray[np.bool_]) -> Shrinkage:
+    """Empirical Bayes: how far rates of chance events should be drawn to their mean.
 
     Args:
         rate: Observed rates in [0, 1].
@@ -147,14 +161,14 @@ def shrinkage(rate: Floats, n: Floats, use: NDArray[np.bool_]) -> tuple[Floats, 
     use = use & (n > 0)
     everything = np.ones(len(rate))
     if use.sum() < 3:
-        return everything, 0.0
+        return Shrinkage(everything, 0.0)
     mean = float(np.average(rate[use], weights=n[use]))
     chance = mean * (1 - mean)
     if chance <= 0:
-        return everything, mean
+        return Shrinkage(everything, mean)
     # Share of the spread that is between rates, the intraclass correlation: spread = chance/n + chance*(1-1/n)*share.
     spread = float(np.average((rate[use] - mean) ** 2, weights=n[use]))
     per_answer = float(use.sum() / n[use].sum())
     share = (spread - chance * per_answer) / (chance * (1 - min(per_answer, 0.999)))
     prior = 1 / np.clip(share, 1e-6, 1) - 1
-    return np.asarray(n / np.maximum(n + prior, 1e-300)), mean
+    return Shrinkage(np.asarray(n / np.maximum(n + prior, 1e-300)), mean)

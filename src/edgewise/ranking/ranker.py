@@ -165,6 +165,10 @@ def rank(
         above = uncertainty.probability_above(replicates)
         assert pools.difficulties is not None
         difficulty_low, difficulty_high = uncertainty.interval(pools.difficulties, 0.025)
+        # An interval of resampled models need not hold the value; one that is shown does.
+        difficulty_low = np.minimum(difficulty_low, scores.difficulty)
+        difficulty_high = np.maximum(difficulty_high, scores.difficulty)
+        low, high = np.minimum(low, scores.score), np.maximum(high, scores.score)
     return Ranking(
         method=method,
         matrix=matrix,

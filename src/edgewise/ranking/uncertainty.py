@@ -90,10 +90,11 @@ def bootstrap_models(
     given = options.weights_of(matrix)
     scores, difficulties = np.full((replicates, n_models), np.nan), np.empty((replicates, n_items))
     clones = model_weights(matrix, method, options) if method in WEIGH_MODELS else np.ones(0)
+    whole = _whole(matrix, options) if method == "edgewise" else None
     for i in range(replicates):
         drawn = np.sort(rng.integers(n_models, size=n_models))
         weights = given * np.bincount(rng.integers(n_items, size=n_items), minlength=n_items) if items else given
-        told = replace(options, item_weights=weights if weights.any() else given)
+        told = replace(options, item_weights=weights if weights.any() else given, shrink=False)
         if method in WEIGH_MODELS:
             copies = np.bincount(drawn, minlength=n_models)
             found = fit(matrix, method, replace(told, model_weights=clones * copies))
@@ -102,6 +103,8 @@ def bootstrap_models(
             found = fit(ResponseMatrix.from_array(matrix.values[:, drawn], items=matrix.items), method, told)
             scores[i, drawn] = found.score
         difficulties[i] = found.difficulty
+    if whole is not None:  # how far to draw rates to the mean is not estimated anew
+        return Replicates(whole.models.apply(scores), whole.items.apply(difficulties))
     return Replicates(scores, difficulties)
 
 
@@ -258,17 +261,11 @@ def _edgewise_replicates(matrix: ResponseMatrix, options: Options, draws: NDArra
     """
     b, m = len(draws), matrix.shape[1]
     u = model_weights(matrix, "edgewise", options)
-    whole = mutual_rates(matrix, alpha=options.alpha, tol=options.tol, model_weights=u, item_weights=given)
+    whole = _whole(matrix, replace(options, model_weights=u))
+    raw = _whole(matrix, replace(options, model_weights=u, shrink=False))
     if m**2 * b > 2e8:
-        return np.array(
-            [
-                mutual_rates(
-                    matrix, alpha=options.alpha, tol=options.tol, model_weights=u, item_weights=given * draw
-                ).score
-                for draw in draws
-            ]
-        )
-    raw = mutual_rates(matrix, alpha=options.alpha, tol=options.tol, model_weights=u, item_weights=given, shrink=False)
+        anew = (fit(matrix, "edgewise", _drawn(options, u, given * draw)).score for draw in draws)
+        return whole.models.apply(np.array(list(anew)))
     complete = bool(matrix.observed().all())
     solved, expected = np.zeros((b, m, m)), np.zeros((b, m, m))
     base, total = np.zeros((b, m)), np.zeros((b, m))
@@ -284,7 +281,7 @@ def _edgewise_replicates(matrix: ResponseMatrix, options: Options, draws: NDArra
             easy = failure * (1 - difficulty)[:, None]
             expected += _products(drawn, right + wrong, easy)
             base += drawn @ easy
-    return _shrunk_scores(whole, _fixed_point(solved, expected, base, total, raw.score, u, options, complete))
+    return whole.models.apply(_fixed_point(solved, expected, base, total, raw.score, u, options, complete))
 
 
 def _fixed_point(
@@ -316,5 +313,16 @@ def _fixed_point(
     return score
 
 
-def _shrunk_scores(whole: MutualRates, scores: Floats) -> Floats:
-    return whole.kept * scores + (1 - whole.kept) * whole.mean
+def _drawn(options: Options, model_weights: Floats, item_weights: Floats) -> Options:
+    return replace(options, model_weights=model_weights, item_weights=item_weights, shrink=False)
+
+
+def _whole(matrix: ResponseMatrix, options: Options) -> MutualRates:
+    return mutual_rates(
+        matrix,
+        alpha=options.alpha,
+        tol=options.tol,
+        model_weights=model_weights(matrix, "edgewise", options),
+        item_weights=options.weights_of(matrix),
+        shrink=options.shrink,
+    )
