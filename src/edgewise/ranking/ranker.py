@@ -11,6 +11,7 @@ from scipy.stats import kendalltau, rankdata
 
 from edgewise.core.errors import BadInput
 from edgewise.ranking import rivals, uncertainty
+from edgewise.ranking.anchoring import Anchor, anchored_scores
 from edgewise.ranking.diagnostics import ItemDiagnostics, diagnose
 from edgewise.ranking.matrix import Floats, ResponseMatrix
 from edgewise.ranking.methods import DEFAULT, METHODS, Options, Scores, fit
@@ -122,6 +123,7 @@ def rank(
     over: Over = "items",
     seed: int = 0,
     options: Options | None = None,
+    anchor: Anchor | None = None,
 ) -> Ranking:
     """Rank the models and the items of a response matrix.
 
@@ -132,11 +134,14 @@ def rank(
         over: What is resampled for the models' intervals: items (another test of the same kind), models (another pool)
             or both. Intervals of difficulties are always over models.
         seed: Of the bootstrap.
-        options: Parameters of the method.
+        options: Parameters of the method. Item weights go by position, so with them ids are not sorted.
+        anchor: Items of known difficulty whose scale is to be kept, for ``edgewise`` only.
 
     Raises:
         BadInput: Unknown method, or an option out of range.
     """
+    if anchor is not None and method != DEFAULT:
+        raise BadInput(f"{method} has no scale that can be anchored; {DEFAULT} has", field="anchor")
     if bootstrap < 0:
         raise BadInput(f"bootstrap is {bootstrap}; need 0 or more", field="bootstrap")
     if over not in ("items", "models", "both"):
@@ -145,7 +150,7 @@ def rank(
     if options.item_weights is None:
         matrix = matrix.sorted()
     started = time.perf_counter()
-    scores = fit(matrix, method, options)
+    scores = fit(matrix, method, options) if anchor is None else anchored_scores(matrix, anchor)[0]
     seconds = time.perf_counter() - started
     n_items, n_models = matrix.shape
     plain, error = rivals.accuracy(matrix, np.ones(n_items))
@@ -157,9 +162,12 @@ def rank(
         rng = np.random.default_rng(seed)
         draws = min(bootstrap, _MODEL_DRAWS) if over == "items" else bootstrap
         pools = uncertainty.bootstrap_models(matrix, method, options, draws, rng, items=over == "both")
-        replicates = (
-            uncertainty.bootstrap_items(matrix, method, options, bootstrap, rng) if over == "items" else pools.scores
-        )
+        if anchor is not None:
+            replicates = uncertainty.bootstrap_anchored(matrix, anchor, bootstrap, rng)
+        elif over == "items":
+            replicates = uncertainty.bootstrap_items(matrix, method, options, bootstrap, rng)
+        else:
+            replicates = pools.scores
         low, high = uncertainty.interval(replicates, 0.025)
         rank_low, rank_high = uncertainty.rank_intervals(replicates)
         above = uncertainty.probability_above(replicates)

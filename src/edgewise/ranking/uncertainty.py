@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 
 from edgewise.core.errors import BadInput
+from edgewise.ranking.anchoring import Anchor, anchored_scores
 from edgewise.ranking.matrix import Block, Floats, ResponseMatrix
 from edgewise.ranking.methods import WEIGH_MODELS, Options, fit, model_weights
 from edgewise.ranking.mutual import MutualRates, model_weight, mutual_rates
@@ -106,6 +107,14 @@ def bootstrap_models(
     if whole is not None:  # how far to draw rates to the mean is not estimated anew
         return Replicates(whole.models.apply(scores), whole.items.apply(difficulties))
     return Replicates(scores, difficulties)
+
+
+def bootstrap_anchored(matrix: ResponseMatrix, anchor: Anchor, replicates: int, rng: np.random.Generator) -> Floats:
+    """Anchored scores under resampled items, shape (replicates, models)."""
+    draws = _draws(matrix.shape[0], replicates, rng, None)
+    found = anchored_scores(matrix, anchor, draws.astype(np.float64))[1]
+    assert found is not None
+    return found
 
 
 def rank_intervals(scores: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
