@@ -69,7 +69,7 @@ def checkup(
         if as_json:
             print_json(plan)
         return
-    folder = out if out is not None else _fresh_folder(model)
+    folder = out if out is not None else fresh_folder(model)
     _finish(_watch(folder, check_up(config, folder, seed=seed)), as_json=as_json)
 
 
@@ -218,7 +218,7 @@ def _prices(text: str) -> Prices | None:
         raise BadInput(f"{text!r} is not INPUT,OUTPUT", field="--price", fix="e.g. --price 0.25,2") from None
 
 
-def _fresh_folder(model: str) -> Path:
+def fresh_folder(model: str) -> Path:
     """``runs/DATE-MODEL-N`` with the first N that is free."""
     from datetime import UTC, datetime
 

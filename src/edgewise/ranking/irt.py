@@ -121,7 +121,7 @@ def fit_irt(
     slope, intercept = parameters.slope, parameters.items[:, 0]
     difficulty, variance = -intercept / slope, covariance[:, 0, 0] / slope**2
     if given.width > 1:  # b = -d / a: delta method
-        variance += 2 * covariance[:, 0, 1] * intercept / slope**2 + covariance[:, 1, 1] * difficulty**2
+        variance += 2 * covariance[:, 0, 1] * difficulty / slope + covariance[:, 1, 1] * difficulty**2
     elif seen is None:
         _keep_order(difficulty, data.y.sum(axis=1))
     guess = np.asarray(expit(parameters.items[:, 2])) if given.width == 3 else np.zeros_like(slope)

@@ -21,7 +21,7 @@ from edgewise.core.profile import Comparison, Profile
 from edgewise.core.run import Run
 from edgewise.core.section import Figure
 from edgewise.report.text import shown, visible
-from edgewise.report.view import ReportView, build_view
+from edgewise.report.view import SECTIONS, ReportView, build_view, reproduce
 
 VERDICTS = {
     "pass": ("✓", "holds"),
@@ -44,8 +44,23 @@ def write_report(run: Run) -> Path:
         RunError: The run has no profile yet, or the file cannot be written.
     """
     path = run.path / "report.html"
-    write_atomically(path, render_report(build_view(run)).encode())
+    write_atomically(path, render_run(run).encode())
     return path
+
+
+def render_run(run: Run) -> str:
+    """The page of any run: a check-up's profile, or the one section of a run that made no profile.
+
+    Raises:
+        RunError: The run has not come far enough, or a table is missing.
+        CorruptRecord: What it holds is damaged.
+    """
+    if run.manifest.kind not in SECTIONS:
+        return render_report(build_view(run))
+    section = SECTIONS[run.manifest.kind](run)
+    figures = any(isinstance(block, Figure) for block in section.blocks)
+    about = {"manifest": run.manifest, "status": run.status(), "command": reproduce(run.manifest)}
+    return _render("section.html.j2", figures=figures, section=section, **about)
 
 
 def render_report(view: ReportView) -> str:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgewise.core.errors import EdgewiseError, MissingExtra
 from edgewise.core.run import Run
-from edgewise.report.html import asset, render_report
+from edgewise.report.html import asset, render_run
 from edgewise.report.text import visible
-from edgewise.report.view import build_view
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -43,7 +42,7 @@ def make_app(path: Path) -> FastAPI:
         if run.status() == "running" and run.is_locked():
             return HTMLResponse(asset("waiting.html"))
         try:
-            return HTMLResponse(render_report(build_view(run)))
+            return HTMLResponse(render_run(run))
         except EdgewiseError as error:
             return PlainTextResponse(visible(str(error)), status_code=409)
 

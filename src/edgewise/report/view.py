@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,10 @@ from edgewise.core.instrument import load_instrument
 from edgewise.core.profile import Evidence, Panel, Profile
 from edgewise.core.run import Manifest, Run
 from edgewise.core.section import Section, Text
+from edgewise.ranking.report import build_section as ranking_section
 
+# Kinds of runs that have no profile, and what their one section is made by.
+SECTIONS: dict[str, Callable[[Run], Section]] = {"rank": ranking_section}
 _PER_DIMENSION = 3  # transcripts shown behind one dimension
 
 
@@ -135,6 +139,8 @@ def group_rows(panel: Panel) -> tuple[Group, ...]:
 def reproduce(manifest: Manifest) -> str:
     """The command that does the run again."""
     config = manifest.config
+    if manifest.kind == "rank":
+        return _reproduce_rank(config, manifest.seed)
     words = ["edgewise", manifest.kind, str(config.get("model", "")), "--seed", str(manifest.seed)]
     words += ["--full"] if config.get("depth") == "full" else []
     for name in config.get("instruments") or ():
@@ -151,4 +157,16 @@ def reproduce(manifest: Manifest) -> str:
         words += ["--can", ",".join(config["can"])]
     for key, value in (config.get("model_args") or {}).items():
         words += ["-M", f"{key}={value}"]
+    return shlex.join(words)
+
+
+def _reproduce_rank(config: dict[str, Any], seed: int) -> str:
+    words = ["edgewise", "rank", *config.get("files", ()), "--seed", str(seed)]
+    for key in ("method", "bootstrap", "over", "alpha", "tol", "anchor"):
+        if config.get(key) is not None:
+            words += [f"--{key}", str(config[key])]
+    if config.get("clone_weights") is not None:
+        words.append("--clone-weights" if config["clone_weights"] else "--no-clone-weights")
+    for key, value in config.get("reader", {}).items():
+        words += [f"--{key}", str(value)]
     return shlex.join(words)
