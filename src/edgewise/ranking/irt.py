@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ Marks = npt.NDArray[np.bool_]
 Model = Literal["rasch", "2pl", "3pl"]
 _WIDTH = {"rasch": 1, "2pl": 2, "3pl": 3}
 _EXTREME = 0.3  # score points given to an item that nobody solved (Winsteps' default for extreme scores)
+_TIE = 1e-9  # totals closer than this are equal
 _INTERCEPT_SD = 3.0  # of a 3PL: where guessing explains all that an item's answers show, nothing else keeps it finite
 
 
@@ -78,10 +79,10 @@ def fit_irt(
     (quasi-likelihood y log p + (1 - y) log(1 - p)).
 
     Nothing pulls a Rasch difficulty towards anything, but for items that are (nearly) all wrong or all right, whose
-    maximum is infinite: a total below 1 (or within 1 of the most) is moved 0.3 of the way to it, spread evenly over the
-    respondents, so that nobody gains on another (0.3 is Winsteps' extreme-score adjustment; that it fades out, so that
-    order is kept, is ours). With complete data a Rasch difficulty is thus a decreasing function of the item's total;
-    totals within 1e-9 are ties.
+    maximum is infinite: a total below 1 (or within 1 of the most) is moved 0.3 of the way to it, evenly over the
+    respondents (0.3 is Winsteps' extreme-score adjustment; that it fades out, so that order is kept, is ours). An item
+    that is wholly right or wrong tells nothing of ability, and is left out where ability is estimated. With complete
+    data a Rasch difficulty is thus a decreasing function of the item's total; totals within 1e-9 are ties.
 
     2PL and 3PL have slopes above 0 with the prior log a ~ N(m, ``log_slope_sd``^2), its mean m estimated too
     (BILOG-MG's default sd, with its option FLOAT: a fixed mean would set the scale of ability when items are many), and
@@ -109,15 +110,17 @@ def fit_irt(
     counts = np.full(given.y.shape[0], given.y.shape[1], float) if given.seen is None else given.seen.sum(axis=1)
     totals = given.y.sum(axis=1)
     shift = _EXTREME * (np.maximum(1 - totals, 0) - np.maximum(1 - (counts - totals), 0)) / counts
-    data = given
-    if shift.any():
-        moved = given.y + (shift[:, None] if given.seen is None else shift[:, None] * given.seen)
-        data = Data(moved, given.seen, given.weight, given.width, given.prior_sd)
+    extreme = (totals <= _TIE) | (totals >= counts - _TIE)
+    known = replace(given, weight=np.where(extreme, 0.0, given.weight)) if extreme.any() else given
+    moved = given.y + (shift[:, None] if given.seen is None else shift[:, None] * given.seen)
+    data = replace(known, y=moved) if shift.any() else known
     parameters, start = _first_guess(data, counts)
     fitted = maximise(data, parameters, start, tol=tol, max_iter=max_iter)
     parameters = fitted.parameters
     covariance = System(data, parameters, fitted.posterior).covariance()
-    final = e_step(given, parameters, fitted.posterior.mode, nodes_for(fitted.posterior.sd) + 2)
+    nodes = nodes_for(fitted.posterior.sd) + 2
+    final = e_step(known, parameters, fitted.posterior.mode, nodes)
+    height = final if known is given else e_step(given, parameters, final.mode, nodes)
     slope, intercept = parameters.slope, parameters.items[:, 0]
     difficulty, variance = -intercept / slope, covariance[:, 0, 0] / slope**2
     if given.width > 1:  # b = -d / a: delta method
@@ -139,7 +142,7 @@ def fit_irt(
         ability=final.mean,
         ability_se=final.sd,
         ability_sd=math.exp(parameters.log_sd),
-        log_likelihood=final.log_likelihood,
+        log_likelihood=height.log_likelihood,
         iterations=fitted.iterations,
         converged=fitted.converged,
     )
@@ -172,7 +175,7 @@ def _checked(
 def _groups(scores: Floats, seen: Marks | None, answered: Marks) -> npt.NDArray[np.intp]:
     """Which answered items are the same to a Rasch model: equal total over the same respondents."""
     totals = np.nansum(scores[answered], axis=1) if seen is not None else scores.sum(axis=1)
-    _, group = np.unique(np.round(totals, 9), return_inverse=True)
+    _, group = np.unique(np.round(totals / _TIE), return_inverse=True)
     if seen is None:
         return np.asarray(group, dtype=np.intp)
     packed = np.ascontiguousarray(np.packbits(seen[answered], axis=1))

@@ -89,27 +89,40 @@ class Piece(NamedTuple):
     coupling: Floats
 
 
+def _polynomials(posterior: Posterior, degree: int) -> list[Floats]:
+    """Polynomials in ability of degree 1 to ``degree``, (K, M) each, orthonormal under each respondent's posterior."""
+    weight, z = posterior.weight, (posterior.nodes - posterior.mean) / np.maximum(posterior.sd, 1e-12)
+    found = [np.ones_like(z)]
+    for _ in range(degree):
+        following = found[-1] * z
+        for earlier in found:
+            following = following - (weight * following * earlier).sum(axis=0) * earlier
+        found.append(following / np.sqrt(np.maximum((weight * following**2).sum(axis=0), 1e-12)))
+    return found[1:]
+
+
 class System:
     """Gradient and observed information of the marginal likelihood at one E-step.
 
     By Louis (1982, eq. 3.1) the observed information is that of complete data less the posterior variance of the
     complete-data score. The first is block-diagonal (D, one block per item); the second is V V' with two columns per
     respondent, for the score's regression on ability and on its square (the latter is what fixes the scale of ability
-    however narrow the posteriors), so that Woodbury's identity inverts the whole in the smaller of the two dimensions.
+    however narrow the posteriors; four where they are wide and the table is small), so that Woodbury's identity inverts
+    the whole in the smaller of the two dimensions.
     The last row of the Rasch model is the standard deviation of ability; the last columns are the floating means of the
     priors.
     """
 
     def __init__(self, data: Data, parameters: Parameters, posterior: Posterior, *, accelerate: bool = True) -> None:
         self.data, self.parameters, self.posterior = data, parameters, posterior
-        centred = (posterior.nodes - posterior.mean) / np.maximum(posterior.sd, 1e-12)
-        square = centred**2 - 1 - (posterior.weight * centred**3).sum(axis=0) * centred
-        square /= np.sqrt(np.maximum((posterior.weight * square**2).sum(axis=0), 1e-12))
-        self._basis = [posterior.weight * centred, posterior.weight * square]
         n, p = parameters.items.shape
-        self.prior_means = [_mean(data, parameters.items[:, j]) for j in range(min(p, 2))]
-        columns = 2 * posterior.nodes.shape[1] + len(self.prior_means)
-        rows = n * p + (p == 1)
+        rows, respondents = n * p + (p == 1), posterior.nodes.shape[1]
+        degree = 4 if posterior.nodes.shape[0] > 5 and 4 * rows * respondents <= _KEEP >> 3 else 2
+        self._basis = [posterior.weight * b for b in _polynomials(posterior, degree)]
+        self.prior_means = {
+            j: _mean(data, parameters.items[:, j]) for j in range(min(p, 2)) if math.isfinite(data.prior_sd[j])
+        }
+        columns = degree * respondents + len(self.prior_means)
         self.by_item = rows <= columns
         fits = rows * columns <= _KEEP
         self.columns = (
@@ -131,7 +144,7 @@ class System:
             factor = np.sqrt(2 * mean).reshape(1, 1, 1)
             coupling = np.zeros((1, 1, self.columns))
             if self.columns:
-                coupling[0, 0, : 2 * nodes.shape[1]] = np.concatenate([(b * z2).sum(axis=0) for b in self._basis])
+                coupling[0, 0] = np.concatenate([(b * z2).sum(axis=0) for b in self._basis])
             gradient = np.reshape(mean - nodes.shape[1], (1, 1)) / factor[0]
             n = self.data.y.shape[0]
             yield Piece(slice(n, n + 1), np.ones(1), factor, gradient, coupling / factor)
@@ -179,14 +192,14 @@ class System:
             if self.columns:
                 for part, basis in zip(spread, self._basis, strict=True):
                     coupling[:, 2, part] = np.einsum("ikj,kj->ij", t.guess_score, basis)
-        for j, mean in enumerate(self.prior_means):
+        for place, (j, mean) in enumerate(self.prior_means.items()):
             precision = data.prior_sd[j] ** -2
             gradient[:, j] -= precision * (self.parameters.items[rows, j] - mean)
             matrix[:, j, j] += precision
             if expected is not matrix:
                 expected[:, j, j] += precision
             if self.columns:
-                coupling[:, j, -1 - j] = math.sqrt(precision / max(float(data.weight.sum()), 1e-300))
+                coupling[:, j, -1 - place] = math.sqrt(precision / max(float(data.weight.sum()), 1e-300))
         factor, sound = _cholesky(matrix)
         if not sound.all():  # far from the maximum, or hardly any answers: what Fisher scoring would take
             factor[~sound] = _cholesky(expected[~sound])[0]
@@ -285,9 +298,9 @@ class Fitted(NamedTuple):
 
 
 def moved(parameters: Parameters, step: Floats) -> Parameters:
-    """``parameters`` after ``step`` (rows, p), kept within the limits; steps are cut where they are too long."""
+    """``parameters`` after ``step`` (rows, p), within the limits; an item's step is shortened where it is too long."""
     n, p = parameters.items.shape
-    step = np.clip(step, -_CAPS[:p], _CAPS[:p])
+    step = step / np.maximum(np.abs(step) / _CAPS[:p], 1).max(axis=1, keepdims=True)
     items = np.clip(parameters.items + step[:n], _LIMITS[:p, 0], _LIMITS[:p, 1])
     log_sd = float(np.clip(parameters.log_sd + step[n, 0], *_SD_LIMITS)) if p == 1 else 0.0
     return Parameters(items, log_sd)
@@ -343,7 +356,7 @@ def maximise(data: Data, parameters: Parameters, start: Floats, *, tol: float, m
         if accepted is None:
             newton, step = False, system.em_direction()
             expanded = _expand(parameters, posterior) if iteration <= 20 or not system.columns else parameters
-            for scale in (1.0, 0.5, 0.25, 0.1, 0.0):
+            for scale in (1.0, 0.5, 0.2, 0.05, 0.01):
                 accepted = _try(data, expanded, posterior, scale * step, height - slack)
                 if accepted is not None:
                     break
