@@ -29,8 +29,8 @@ class ItemDiagnostics:
         outfit: Plain mean square of the standardised residuals; sensitive to single surprises.
         flags: For each item what is suspicious: ``unanswered``, ``all_right``, ``all_wrong``;
             ``negative_discrimination`` (below 0 beyond chance, 5 % of them false: Benjamini-Hochberg);
-            ``suspected_key`` (the stronger half does worse than the weaker, beyond chance too: the key may be wrong, or
-            the item misleads who knows more); ``misfit`` (outfit above 1.5).
+            ``suspected_key`` (the same, and the stronger half of the models does worse than the weaker: the key may be
+            wrong, or the item misleads who knows more); ``misfit`` (outfit above 1.5).
     """
 
     discrimination: Floats
@@ -52,7 +52,7 @@ def diagnose(matrix: ResponseMatrix, ability: Floats, difficulty: Floats) -> Ite
     for _, right, wrong in matrix.blocks():
         totals, counts = totals + right.sum(0), counts + (right + wrong).sum(0)
     strong = ability >= np.median(ability)
-    n, mean, discrimination, infit, outfit, gap, gap_se = (np.full(n_items, np.nan) for _ in range(7))
+    n, mean, discrimination, infit, outfit, gap = (np.full(n_items, np.nan) for _ in range(6))
     for rows, right, wrong in matrix.blocks():
         seen = right + wrong
         n[rows] = seen.sum(1)
@@ -65,7 +65,7 @@ def diagnose(matrix: ResponseMatrix, ability: Floats, difficulty: Floats) -> Ite
             squared = np.where(seen > 0, (right - p) ** 2, 0)
             infit[rows] = squared.sum(1) / variance.sum(1)
             outfit[rows] = (squared / np.where(variance > 0, variance, 1)).sum(1) / n[rows]
-            gap[rows], gap_se[rows] = _gap(right, seen, strong)
+            gap[rows] = _mean(right, seen, strong) - _mean(right, seen, ~strong)
     alive = (n > 0) & (mean > 0) & (mean < 1)
     for figures in (discrimination, infit, outfit):
         figures[~alive] = np.nan
@@ -74,14 +74,12 @@ def diagnose(matrix: ResponseMatrix, ability: Floats, difficulty: Floats) -> Ite
     r = np.clip(discrimination[testable], -0.999999, 0.999999)
     df = n[testable] - 2
     negative[testable] = _significant(stats.t.cdf(r * np.sqrt(df / (1 - r**2)), df))
-    reversed_key = np.zeros(n_items, bool)
-    reversed_key[testable] = _significant(stats.norm.cdf(gap[testable] / np.maximum(gap_se[testable], 1e-9)))
     marks = {
         "unanswered": n == 0,
         "all_right": mean == 1,
         "all_wrong": mean == 0,
         "negative_discrimination": negative,
-        "suspected_key": reversed_key & negative,
+        "suspected_key": negative & (gap < 0),
         "misfit": np.nan_to_num(outfit) > _MISFIT,
     }
     flags: list[list[str]] = [[] for _ in range(n_items)]
@@ -163,15 +161,8 @@ def _correlation(x: Floats, y: Floats, seen: Floats) -> Floats:
     return np.asarray((dx * dy).sum(1) / np.sqrt((dx**2).sum(1) * (dy**2).sum(1)))
 
 
-def _gap(right: Floats, seen: Floats, strong: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """How much better the strong did than the weak on each item, and its standard error (Agresti and Caffo 2000)."""
-    parts = []
-    for group in (strong, ~strong):
-        n = seen[:, group].sum(1) + 2
-        p = (right[:, group].sum(1) + 1) / n
-        parts.append((p, p * (1 - p) / n))
-    (high, high_variance), (low, low_variance) = parts
-    return high - low, np.sqrt(high_variance + low_variance)
+def _mean(right: Floats, seen: Floats, group: NDArray[np.bool_]) -> Floats:
+    return np.asarray(right[:, group].sum(1) / seen[:, group].sum(1))
 
 
 def _significant(p_values: Floats) -> NDArray[np.bool_]:

@@ -192,7 +192,8 @@ class ResponseMatrix:
         return ResponseMatrix(
             tuple(self.items[i] for i in rows),
             tuple(self.models[i] for i in columns),
-            self.values[rows][:, columns] if items is not None else self.values[:, columns],
+            # One layout in memory, so that sums round alike however the part was made.
+            np.ascontiguousarray(self.values[rows][:, columns] if items is not None else self.values[:, columns]),
         )
 
     def sorted(self) -> ResponseMatrix:

@@ -90,8 +90,10 @@ def fit(matrix: ResponseMatrix, method: str = DEFAULT, options: Options | None =
         raise BadInput(f"there is no method {method!r}; there are {', '.join(METHODS)}", field="method")
     options = options or Options()
     options.weights_of(matrix)
-    scores = METHODS[method](matrix, options)
     answered = matrix.observed()
+    if not answered.any():
+        return Scores(*(np.full(count, np.nan) for count in matrix.shape[::-1]))
+    scores = METHODS[method](matrix, options)
     return replace(
         scores,
         score=np.where(answered.any(0), scores.score, np.nan),

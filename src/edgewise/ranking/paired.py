@@ -55,7 +55,7 @@ def compare_pair(
         if model not in matrix.models:
             raise BadInput(f"there is no model {model!r}", field="model")
         places.append(matrix.models.index(model))
-    values = matrix.select(models=places).dense()
+    values = ResponseMatrix(matrix.items, ("first", "second"), matrix.values[:, places]).dense()
     both = ~np.isnan(values).any(1) & np.isfinite(difficulty)
     if not both.any():
         raise BadInput(f"{first!r} and {second!r} have no item in common", field="item_id")

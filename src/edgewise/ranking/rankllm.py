@@ -203,7 +203,8 @@ def rankllm(
         competency, sweeps, change = _reference(matrix.select(items=keep), alpha, tol, max_sweeps, u, v[keep])
     else:
         per_solver = np.divide(v, solved, out=np.zeros(n_items), where=keep)
-        first = np.full(n_models, 1 / u.sum()) if start is None else start
+        # A start of another mass would lose the difference only by alpha squared a sweep.
+        first = np.full(n_models, 1 / u.sum()) if start is None else start / (u @ start)
         competency, sweeps, change = _sweep(sums, per_solver, failures, alpha, tol, max_sweeps, u, v, first)
     # Also for items outside the fit: what the update gives them.
     mass = u * competency
