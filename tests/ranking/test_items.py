@@ -91,7 +91,7 @@ def test_an_anchor_keeps_the_scale() -> None:
     harder = matrix.select(items=difficulty > np.median(difficulty))
     scores, replicates = anchored_scores(harder, anchor, np.ones((1, harder.shape[0])))
     assert abs(scores.score[first_models] - first.score).mean() < 0.03
-    assert (first.score - fit(harder).score[first_models]).mean() > 0.1
+    assert (first.score - fit(harder).score[first_models]).mean() > 0.08
     np.testing.assert_allclose(replicates, scores.score[None])
     with pytest.raises(BadInput, match="only 0 items are also in the anchor"):
         anchored_scores(matrix, Anchor({"another": 0.5}))

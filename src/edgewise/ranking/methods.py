@@ -92,7 +92,7 @@ def fit(matrix: ResponseMatrix, method: str = DEFAULT, options: Options | None =
     options.weights_of(matrix)
     answered = matrix.observed()
     if not answered.any():
-        return Scores(*(np.full(count, np.nan) for count in matrix.shape[::-1]))
+        return Scores(score=np.full(matrix.shape[1], np.nan), difficulty=np.full(matrix.shape[0], np.nan))
     scores = METHODS[method](matrix, options)
     return replace(
         scores,

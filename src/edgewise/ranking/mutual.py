@@ -127,7 +127,7 @@ def model_weight(clones: Floats, score: Floats, alpha: float) -> Floats:
 def _item_rate(sums: Sums, weight: Floats, score: Floats, complete: bool) -> Floats:
     failed = sums.failers(weight)
     if complete:
-        return np.minimum(failed / weight.sum(), 1)
+        return np.asarray(np.minimum(failed / weight.sum(), 1))
     expected_of = weight * (1 - score)
     expected = sums.solvers(expected_of) + sums.failers(expected_of)
     return _standardised(failed, expected, expected_of.sum() / weight.sum())
@@ -138,7 +138,7 @@ def _model_rate(sums: Sums, weight: Floats, difficulty: Floats, complete: bool) 
     if weight.sum() <= 0:  # nobody ever failed
         return np.ones(len(solved))
     if complete:
-        return np.minimum(solved / weight.sum(), 1)
+        return np.asarray(np.minimum(solved / weight.sum(), 1))
     expected_of = weight * (1 - difficulty)
     expected = sums.successes(expected_of) + sums.failures(expected_of)
     return _standardised(solved, expected, expected_of.sum() / weight.sum())
