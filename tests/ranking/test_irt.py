@@ -224,7 +224,19 @@ def test_extremes_stay_finite(model: Model) -> None:
         for name in ("difficulty", "difficulty_se", "discrimination", "guessing", "ability", "ability_se"):
             assert np.all(np.isfinite(getattr(fit, name))), name
         assert math.isfinite(fit.log_likelihood) and fit.converged
+    assert (
+        max(fit.difficulty_se.max() for fit in fits[:4]) < 50
+    )  # the last has no slope, hence no difficulty to speak of
     assert fits[0].ability.argmin() == 0 and fits[0].ability.argmax() == 1
+
+
+def test_perfect_separation_stays_finite() -> None:
+    """A Guttman scale has no maximum: the slope grows without end, and the fit says that it did not converge."""
+    values = (np.arange(12)[:, None] < np.arange(0, 12, 2)[None, :] + 1).astype(float)
+    for model in MODELS:
+        fit = fit_irt(values, model, max_iter=30)
+        assert np.all(np.isfinite(fit.difficulty)) and np.all(np.isfinite(fit.ability))
+        assert np.all(np.diff(fit.ability) > 0)
 
 
 def test_missing_is_not_wrong() -> None:

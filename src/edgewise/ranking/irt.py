@@ -19,7 +19,7 @@ Model = Literal["rasch", "2pl", "3pl"]
 _WIDTH = {"rasch": 1, "2pl": 2, "3pl": 3}
 _EXTREME = 0.3  # score points given to an item that nobody solved (Winsteps' default for extreme scores)
 _TIE = 1e-9  # totals closer than this are equal
-_INTERCEPT_SD = 3.0  # of a 3PL: where guessing explains all that an item's answers show, nothing else keeps it finite
+_INTERCEPT_SD = 10.0  # of a 3PL: where guessing explains all that an item's answers show, nothing else keeps it finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class IrtFit:
         ability: Posterior mean of theta (EAP), (models,).
         ability_se: Its posterior standard deviation, items taken as known, (models,).
         ability_sd: Standard deviation of ability in the population: estimated for Rasch, 1 otherwise.
-        log_likelihood: Marginal log-likelihood of the scores as given, priors left out.
+        log_likelihood: Marginal log-likelihood of the scores as given, weighted as asked, priors left out.
         iterations: Iterations used.
         converged: Whether the largest step fell below the tolerance.
     """
@@ -86,8 +86,9 @@ def fit_irt(
 
     2PL and 3PL have slopes above 0 with the prior log a ~ N(m, ``log_slope_sd``^2), its mean m estimated too
     (BILOG-MG's default sd, with its option FLOAT: a fixed mean would set the scale of ability when items are many), and
-    3PL has c ~ Beta(5, 17) (mode 0.2, BILOG-MG's default for five options) and intercepts -a b ~ N(m', 3^2), m'
+    3PL has c ~ Beta(5, 17) (mode 0.2, BILOG-MG's default for five options) and intercepts -a b ~ N(m', 10^2), m'
     estimated (ours): where guessing explains all that an item's answers show, nothing else keeps its difficulty finite.
+    A Guttman scale (answers separated perfectly) has no maximum; the fit stops somewhere and ``converged`` is false.
 
     Args:
         values: Scores in [0, 1], shape (items, models); NaN where missing, which is never counted as wrong.

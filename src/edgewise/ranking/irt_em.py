@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -199,7 +200,8 @@ class System:
             if expected is not matrix:
                 expected[:, j, j] += precision
             if self.columns:
-                coupling[:, j, -1 - place] = math.sqrt(precision / max(float(data.weight.sum()), 1e-300))
+                total = float(data.weight.sum())
+                coupling[:, j, -1 - place] = math.sqrt(precision / total) if total else 0.0
         factor, sound = _cholesky(matrix)
         if not sound.all():  # far from the maximum, or hardly any answers: what Fisher scoring would take
             factor[~sound] = _cholesky(expected[~sound])[0]
@@ -214,12 +216,12 @@ class System:
         """
         if self.by_item:
             whole = np.concatenate([self._weighted(piece) for piece in self.pieces()])
-            product = whole @ whole.T
+            gram = whole @ whole.T
         else:
-            product = np.zeros((self.columns, self.columns))
+            gram = np.zeros((self.columns, self.columns))
             for batch in self._batches():  # few large products: many small ones make BLAS threads wait for each other
-                product += batch.T @ batch
-        factor: tuple[Floats, bool] = cho_factor(np.eye(product.shape[0]) - product, lower=True)
+                gram += batch.T @ batch
+        factor: tuple[Floats, bool] = cho_factor(np.eye(gram.shape[0]) - gram, lower=True)
         return factor
 
     def _batches(self) -> Iterator[Floats]:
@@ -355,9 +357,10 @@ def maximise(data: Data, parameters: Parameters, start: Floats, *, tol: float, m
                 break
         if accepted is None:
             newton, step = False, system.em_direction()
-            expanded = _expand(parameters, posterior) if iteration <= 20 or not system.columns else parameters
-            for scale in (1.0, 0.5, 0.2, 0.05, 0.01):
-                accepted = _try(data, expanded, posterior, scale * step, height - slack)
+            # The prior on a 3PL's intercepts is not free of location: there, expansion may lower the height.
+            origins = (_expand(parameters, posterior), parameters) if iteration <= 20 else (parameters,)
+            for origin, scale in product(origins, (1.0, 0.5, 0.2, 0.05, 0.01)):
+                accepted = _try(data, origin, posterior, scale * step, height - slack)
                 if accepted is not None:
                     break
         if accepted is None:
