@@ -16,7 +16,17 @@ SECONDS, MEBIBYTES = 300, 3_000
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        words = ["edgewise", "checkup", "embedded", "--quick", "--seed", "7", "--out", str(Path(folder) / "run"), "--json"]
+        words = [
+            "edgewise",
+            "checkup",
+            "embedded",
+            "--quick",
+            "--seed",
+            "7",
+            "--out",
+            str(Path(folder) / "run"),
+            "--json",
+        ]
         started = time.perf_counter()
         done = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         seconds = time.perf_counter() - started
