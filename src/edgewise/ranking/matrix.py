@@ -86,7 +86,7 @@ class ResponseMatrix:
         if array.ndim != 2:
             raise BadInput(f"scores have {array.ndim} dimensions; need two, items by models")
         if array.dtype != np.uint8:
-            array = _compact(array.astype(np.float64, copy=False) if array.dtype != np.float32 else array)
+            array = compact(array.astype(np.float64, copy=False) if array.dtype != np.float32 else array)
         return cls(
             tuple(items)
             if items is not None
@@ -120,40 +120,8 @@ class ResponseMatrix:
         Raises:
             BadInput: Lengths differ, nothing is there, a pair is there twice, a score is outside [0, 1]; names the row.
         """
-        score = np.asarray(scores, dtype=np.float64)
-        if not len(models) == len(items) == len(score):
-            raise BadInput(
-                f"{len(models)} models, {len(items)} items and {len(score)} scores; need the same number of each"
-            )
-        if not len(score):
-            raise BadInput("there are no responses", file=source or None)
-        bad = np.flatnonzero(~((score >= 0) & (score <= 1) | np.isnan(score)))
-        if bad.size:
-            where = int(bad[0])
-            raise BadInput(
-                f"{score[where]} is no score between 0 and 1", file=source or None, row=where + 1, field="score"
-            )
-        model_ids, model = np.unique(np.asarray(models, dtype=object).astype(str), return_inverse=True)
-        item_ids, item = np.unique(np.asarray(items, dtype=object).astype(str), return_inverse=True)
-        shape = (len(item_ids), len(model_ids))
-        cell = item.astype(np.int64) * shape[1] + model
-        if repeats == "error":
-            order = np.argsort(cell, kind="stable")
-            again = np.flatnonzero(np.diff(cell[order]) == 0)
-            if again.size:
-                first, second = sorted((int(order[again[0]]), int(order[again[0] + 1])))
-                raise BadInput(
-                    f"model {models[second]!r} has answered item {items[second]!r} before, in row {first + 1}",
-                    file=source or None,
-                    row=second + 1,
-                    fix="repeats='mean' (--repeats mean) takes them as samples of one answer",
-                )
-        scored = ~np.isnan(score)
-        size = shape[0] * shape[1]
-        count = np.bincount(cell[scored], minlength=size)
-        total = np.bincount(cell[scored], weights=score[scored], minlength=size)
-        values = np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
-        return cls.from_array(values.reshape(shape), items=item_ids.tolist(), models=model_ids.tolist())
+        tallied = tally(models, items, scores, repeats=repeats, source=source)
+        return cls.from_array(tallied.mean, items=tallied.items, models=tallied.models)
 
     @property
     def binary(self) -> bool:
@@ -205,6 +173,81 @@ class ResponseMatrix:
         return self.select(items=rows, models=columns)
 
 
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Responses put into cells.
+
+    Args:
+        items: Ids, sorted.
+        models: Ids, sorted.
+        mean: Mean score of each cell, NaN without one, shape (items, models).
+        count: How many scores are behind it, shape (items, models).
+    """
+
+    items: list[str]
+    models: list[str]
+    mean: Floats
+    count: Floats
+
+
+def tally(
+    models: Sequence[str],
+    items: Sequence[str],
+    scores: ArrayLike,
+    *,
+    repeats: Literal["error", "mean"] = "error",
+    source: str = "",
+) -> Tally:
+    """One cell per model and item from one entry per response; see ``ResponseMatrix.from_long``."""
+    score = np.asarray(scores, dtype=np.float64)
+    if not len(models) == len(items) == len(score):
+        raise BadInput(
+            f"{len(models)} models, {len(items)} items and {len(score)} scores; need the same number of each"
+        )
+    if not len(score):
+        raise BadInput("there are no responses", file=source or None)
+    check_scores(score, source=source)
+    model_ids, model = _encode(models)
+    item_ids, item = _encode(items)
+    shape = (len(item_ids), len(model_ids))
+    cell = item * shape[1] + model
+    if repeats == "error":
+        order = np.argsort(cell, kind="stable")
+        again = np.flatnonzero(np.diff(cell[order]) == 0)
+        if again.size:
+            first, second = sorted((int(order[again[0]]), int(order[again[0] + 1])))
+            raise BadInput(
+                f"model {models[second]!r} has answered item {items[second]!r} before, in row {first + 1}",
+                file=source or None,
+                row=second + 1,
+                fix="repeats='mean' (--repeats mean) takes them as samples of one answer",
+            )
+    scored = ~np.isnan(score)
+    size = shape[0] * shape[1]
+    count = np.bincount(cell[scored], minlength=size).astype(np.float64)
+    total = np.bincount(cell[scored], weights=score[scored], minlength=size)
+    mean = np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
+    return Tally(item_ids, model_ids, mean.reshape(shape), count.reshape(shape))
+
+
+def check_scores(scores: Floats, *, source: str = "", field: str = "score", first_row: int = 1) -> None:
+    """Raise ``BadInput``, with file, row and field, unless every score is in [0, 1] or NaN."""
+    bad = np.flatnonzero(~((scores >= 0) & (scores <= 1) | np.isnan(scores)))
+    if bad.size:
+        where = int(bad[0])
+        raise BadInput(
+            f"{scores[where]} is no score between 0 and 1", file=source or None, row=where + first_row, field=field
+        )
+
+
+def _encode(ids: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Sorted distinct ids, and which of them each entry is."""
+    ids = [str(name) for name in ids]
+    distinct = sorted(set(ids))
+    place = {name: i for i, name in enumerate(distinct)}
+    return distinct, np.fromiter(map(place.__getitem__, ids), dtype=np.int64, count=len(ids))
+
+
 def split(values: NDArray[Any]) -> tuple[Floats, Floats]:
     """Scores as ``right`` and ``wrong`` (see ``Block``), both float64 of the same shape."""
     if values.dtype == np.uint8:
@@ -214,7 +257,7 @@ def split(values: NDArray[Any]) -> tuple[Floats, Floats]:
     return right, seen - right
 
 
-def _compact(values: NDArray[Any]) -> NDArray[Any]:
+def compact(values: NDArray[Any]) -> NDArray[Any]:
     """As bytes if every score is 0, 1 or missing; unchanged otherwise."""
     seen = ~np.isnan(values)
     if not np.all((values == 0) | (values == 1) | ~seen):
