@@ -1,4 +1,4 @@
-"""Do difficulties agree with what people say is hard? Every method on every set that has labels, and how robust orders are.
+"""Do difficulties agree with what people say is hard? Every method on every labelled set; and how robust orders are.
 
 Needs the response sets of ``shared/data/responses`` beside the project.
 """
@@ -39,7 +39,7 @@ def read_labels(name: str) -> np.ndarray:
 
 
 def concordance(difficulty: np.ndarray, label: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Share of pairs with different labels that are in the labels' order, ties half; weights of shape (replicates, items)."""
+    """Share of pairs with different labels that are in the labels' order, ties half; weights: (replicates, items)."""
     agree, pairs = np.zeros(len(weight)), np.zeros(len(weight))
     place = np.unique(np.round(difficulty, 10), return_inverse=True)[1]
     levels = np.unique(label)
@@ -88,9 +88,10 @@ def main() -> None:
     best = sum(margin >= -1e-9 for _, _, margin, _ in margins)
     above = sum(margin > 1e-9 for *_, margin in margins)
     notes = f"""
-Concordance: pairs of items with different labels, ordered as the labels are, ties counting half. Intervals by {REPLICATES}
-resamples of the labelled items. `edgewise` is at or above the best rival on {best} of {len(margins)} sets and above
-RankLLM on {above}. The labels of livecodebench_execution are those of the parent problem, which most methods contradict.
+Concordance: pairs of items with different labels, ordered as the labels are, ties counting half. Intervals by
+{REPLICATES} resamples of the labelled items. `edgewise` is at or above the best rival on {best} of {len(margins)} sets
+and above RankLLM on {above}. The labels of livecodebench_execution are those of the parent problem, which most methods
+contradict.
 """
     columns = ("set", "labelled items", "method", "concordance", "edgewise less this")
     write_table("ranking_concordance", "Difficulty against human labels", columns, rows, notes)

@@ -8,7 +8,7 @@ It is RankLLM's idea with rates in place of degrees. RankLLM divides a model's c
 a failure of the best model weighs many times that of a weak one, and one model, or twenty copies of it, can move
 everybody; here no model weighs more than 1. Both results are shares between 0 and 1 that do not shrink with the pool.
 With nothing missing, ``score`` is the principal eigenvector of a positive matrix, so it is unique, and for a = 0 the
-difficulty is the plain (clone-weighted) error rate.
+difficulty is the plain (clone-weighted) error rate. With gaps there is no such proof, and ``converged`` tells.
 
 A model that answered only some items is compared with what the pool achieves on just these (indirect standardisation,
 as epidemiology does with death rates), and so is an item that only some models met. Rates that rest on little are drawn

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.responses import BINARY, GRADED, REAL, real
 
 from edgewise.core.errors import BadInput
 from edgewise.ranking import ResponseMatrix
 from edgewise.ranking.readers import read_responses
+from support.responses import BINARY, GRADED, REAL, real
 
 WIDE = "item_id,m1,m2\nq1,1,0\nq2,,0.5\n"
 EXPECTED = ResponseMatrix.from_array([[1.0, 0.0], [np.nan, 0.5]], items=["q1", "q2"], models=["m1", "m2"])
@@ -76,8 +76,13 @@ def test_what_is_written_is_read(tmp_path: Path, graded: bool, data: st.DataObje
     items = data.draw(st.lists(name, min_size=len(values), max_size=len(values), unique=True))
     models = data.draw(st.lists(name, min_size=values.shape[1], max_size=values.shape[1], unique=True))
     matrix = ResponseMatrix.from_array(values, items=items, models=models)
-    columns = {"item_id": items, **{m: [None if np.isnan(x) else x for x in values[:, j]] for j, m in enumerate(models)}}
-    table = pa.table({key: pa.array(column, None if key == "item_id" else pa.float64()) for key, column in columns.items()})
+    columns = {
+        "item_id": items,
+        **{m: [None if np.isnan(x) else x for x in values[:, j]] for j, m in enumerate(models)},
+    }
+    table = pa.table(
+        {key: pa.array(column, None if key == "item_id" else pa.float64()) for key, column in columns.items()}
+    )
     pq.write_table(table, tmp_path / "a.parquet")
     from pyarrow import csv
 
@@ -134,11 +139,19 @@ def test_repeats_are_an_error_or_samples(tmp_path: Path) -> None:
         ("a.csv", "item_id,m\nq1,1\n,0\n", "row 2, field 'item_id': an id is missing"),
         ("a.csv", "item_id,m,m\nq1,1,0\n", "field 'm': the column is there twice"),
         ("a.csv", "item_id,m\nq1,1\nq2,1,1\n", "row 2: the row has 3 fields; the header has 2"),
-        ("a.csv", "item_id,id,m\nq1,1,1\n", "columns 'item_id', 'id' could each hold the items\n  → choose it with --item"),
+        (
+            "a.csv",
+            "item_id,id,m\nq1,1,1\n",
+            "columns 'item_id', 'id' could each hold the items\n  → choose it with --item",
+        ),
         ("a.csv", "item_id,subject,m\nq1,law,1\n", "field 'subject': column 'subject' holds text"),
         ("a.csv", "m1,m2\n1,0\n", "no column is known to hold the items"),
         ("a.csv", "item_id\nq1\n", "there is no column of scores beside 'item_id'"),
-        ("a.csv", "item_id,score\nq1,1\n", "column 'score' could hold scores, but no column is known to hold the models"),
+        (
+            "a.csv",
+            "item_id,score\nq1,1\n",
+            "column 'score' could hold scores, but no column is known to hold the models",
+        ),
         ("a.csv", "model,item,acc,score\nm,q,1,1\n", "columns 'acc', 'score' could each hold the scores"),
         ("a.csv", "model,item,seconds\nm,q,1\n", "no column is known to hold the scores"),
         ("a.csv", "model,item,score\nm,q,-1\n", "row 1, field 'score': -1.0 is no score"),

@@ -70,7 +70,9 @@ def scores(column: pa.Array, *, file: str, name: str, first_row: int) -> Floats:
         raise BadInput(f"the column holds {column.type}; need numbers between 0 and 1", file=file, field=name)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
-    found = np.asarray(pc.fill_null(column.cast(pa.float64()), pa.scalar(np.nan, pa.float64())).to_numpy(zero_copy_only=False))
+    found = np.asarray(
+        pc.fill_null(column.cast(pa.float64()), pa.scalar(np.nan, pa.float64())).to_numpy(zero_copy_only=False)
+    )
     check_scores(found, source=file, field=name, first_row=first_row)
     return found
 
