@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -21,6 +24,24 @@ def server() -> Iterator[FakeServer]:
     fake.shutdown()
     fake.server_close()
     thread.join()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Callable[..., str]:
+    """Runs headless Chromium with extra switches and returns what it prints."""
+    program = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+    if program is None:
+        pytest.skip("no Chromium here")
+
+    def run(*switches: str) -> str:
+        command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                   "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                   "--hide-scrollbars",
+                   f"--user-data-dir={tmp_path / 'chromium'}", "--virtual-time-budget=20000", *switches]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+        return done.stdout
+
+    return run
 
 
 # A busy machine is no finding.

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support import fake_server as fake
+from support.commands import MAIN, as_json, edgewise
 
-MAIN = [sys.executable, "-c", "from edgewise.cli import main; main()"]
 SMALL = ["--set", "competence.code_items=0", "--set", "competence.families=[chain_sum, gcd]"]
-
-
-def edgewise(*words: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [*MAIN, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | env, check=False)
-
-
-def as_json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """Standard output as the one object that it must be."""
-    data: dict[str, Any] = json.loads(done.stdout)
-    assert done.stdout.rstrip().endswith("}") and "Traceback" not in done.stderr
-    return data
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_tables_have_a_row_for_everything() -> None:
         "model", "score", "low", "high", "rank", "rank_low", "rank_high", "accuracy", "n_items",
     ]  # fmt: skip
     assert items.column_names == [
-        "item_id", "difficulty", "low", "high", "percentile", "error_rate",
+        "item_id", "difficulty", "low", "high", "percentile", "weight", "error_rate",
         "discrimination", "infit", "outfit", "flags",
     ]  # fmt: skip
     assert (models.num_rows, items.num_rows) == (5, 30)

@@ -1,9 +1,7 @@
-"""A run with everything a report can show, made by hand, and a browser to look at it."""
+"""A run with everything a report can show, made by hand."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,21 +90,3 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
         return Run.open(tmp_path / name)
 
     return make
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Callable[..., str]:
-    """Runs headless Chromium with extra switches and returns what it prints."""
-    program = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
-    if program is None:
-        pytest.skip("no Chromium here")
-
-    def run(*switches: str) -> str:
-        command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                   "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                   "--hide-scrollbars",
-                   f"--user-data-dir={tmp_path / 'chromium'}", "--virtual-time-budget=20000", *switches]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
-        return done.stdout
-
-    return run

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgewise.ranking.job import RankingDifference, RankRun
 
 _SHOWN = 40
+_WIDE = 60
 _METHODS = "edgewise, rankllm, accuracy, rasch, 2pl, 3pl, bradley-terry, plackett-luce, hits, or all."
 
 
@@ -83,6 +84,8 @@ def rank(
 
 def as_contract(done: RankRun) -> dict[str, Any]:
     """The object that ``--json`` prints; later tools rely on its form."""
+    from edgewise.ranking.ranker import known
+
     ranking = done.ranking
     found: dict[str, Any] = {
         "method": ranking.method,
@@ -93,7 +96,7 @@ def as_contract(done: RankRun) -> dict[str, Any]:
         "notes": list(ranking.notes),
     }
     if done.comparison is not None:
-        found["tau"] = {f"{a} {b}": tau for (a, b), tau in done.comparison.model_tau.items()}
+        found["tau"] = {f"{a} {b}": known(tau) for (a, b), tau in done.comparison.model_tau.items()}
         found["seconds_by_method"] = done.comparison.seconds
     return found
 
@@ -107,8 +110,10 @@ def _print(done: RankRun) -> None:
     ranking = done.ranking
     console = stdout_console()
     table = Table(box=None, pad_edge=False)
-    for column in ("rank", "model", "score", "95 %", "accuracy", "items"):
-        table.add_column(column, justify="left" if column == "model" else "right", overflow="fold")
+    wide = console.width >= _WIDE
+    for column in ("rank", "model", "score", "95 %", *(("accuracy", "items") if wide else ())):
+        name = column == "model"
+        table.add_column(column, justify="left" if name else "right", overflow="fold", no_wrap=not name)
     rows = ranking.models_table().to_pylist()
     for row in rows[:_SHOWN]:
         place = f"{row['rank']}"
@@ -116,7 +121,8 @@ def _print(done: RankRun) -> None:
             place += f" ({row['rank_low']}-{row['rank_high']})"
         interval = "" if row["low"] is None else f"{row['low']:.3g} to {row['high']:.3g}"
         shown = ["–" if row[key] is None else f"{row[key]:.3g}" for key in ("score", "accuracy")]
-        table.add_row(place, Text(visible(row["model"])), shown[0], interval, shown[1], f"{row['n_items']:,}")
+        more = (shown[1], f"{row['n_items']:,}") if wide else ()
+        table.add_row(place, Text(visible(row["model"])), shown[0], interval, *more)
     console.print(table)
     if len(rows) > _SHOWN:
         console.print(f"… and {len(rows) - _SHOWN} more in the report.")

@@ -20,10 +20,10 @@ class Anchor:
     """Items of known difficulty.
 
     Attributes:
-        difficulty: By item id, in [0, 1]: ability-weighted failure rates of an earlier ``edgewise`` ranking.
+        weight: By item id, in [0, 1]: what solving it counted for in an earlier ``edgewise`` ranking.
     """
 
-    difficulty: dict[str, float]
+    weight: dict[str, float]
 
     @classmethod
     def read(cls, path: Path) -> Anchor:
@@ -37,7 +37,7 @@ class Anchor:
 
         file = path / "tables" / "items.parquet" if path.is_dir() else path
         try:
-            table = pq.read_table(file, columns=["item_id", "difficulty"])
+            table = pq.read_table(file, columns=["item_id", "weight"])
         except FileNotFoundError:
             fix = "give the folder of an `edgewise rank` run"
             raise BadInput("there is no such ranking", file=file, fix=fix) from None
@@ -45,12 +45,12 @@ class Anchor:
             raise BadInput(f"cannot be read as a table of items: {error}", file=file) from None
         known = {
             str(item): float(d)
-            for item, d in zip(table["item_id"].to_pylist(), table["difficulty"].to_pylist(), strict=True)
+            for item, d in zip(table["item_id"].to_pylist(), table["weight"].to_pylist(), strict=True)
             if d is not None
         }
         if not known or min(known.values()) < 0 or max(known.values()) > 1:
             fix = "anchor on a ranking by --method edgewise"
-            raise BadInput("difficulties are not rates", file=file, field="difficulty", fix=fix)
+            raise BadInput("its items have no weights between 0 and 1", file=file, field="weight", fix=fix)
         return cls(known)
 
 
@@ -74,11 +74,11 @@ def anchored_scores(
     Raises:
         BadInput: Fewer than five items are shared.
     """
-    shared = np.array([item in anchor.difficulty for item in matrix.items])
+    shared = np.array([item in anchor.weight for item in matrix.items])
     if shared.sum() < _LEAST:
         raise BadInput(f"only {int(shared.sum())} items are also in the anchor; need {_LEAST} or more", field="item_id")
-    d = np.array([anchor.difficulty.get(item, 0.0) for item in matrix.items])
-    everything = np.array(list(anchor.difficulty.values()))
+    d = np.array([anchor.weight.get(item, 0.0) for item in matrix.items])
+    everything = np.array(list(anchor.weight.values()))
     base = float((everything * (1 - everything)).sum() / everything.sum()) if everything.sum() > 0 else 1.0
     sums = BlockSums(matrix)
 
@@ -93,4 +93,5 @@ def anchored_scores(
     answered = sums.solvers(weight) + sums.failers(weight)
     fresh = np.divide(sums.failers(weight), answered, out=np.full(len(d), np.nan), where=answered > 0)
     replicates = None if draws is None else np.array([rate(d * draw) for draw in draws])
-    return Scores(score, np.where(shared, d, fresh)), replicates
+    difficulty = np.where(shared, d, fresh)
+    return Scores(score, difficulty, item_weight=difficulty), replicates

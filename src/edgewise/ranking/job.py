@@ -14,7 +14,7 @@ from edgewise.core.run import Run
 from edgewise.ranking.anchoring import Anchor
 from edgewise.ranking.matrix import Floats, ResponseMatrix
 from edgewise.ranking.methods import DEFAULT, METHODS, Options
-from edgewise.ranking.ranker import Comparison, Over, Ranking, compare_methods, percentiles, rank
+from edgewise.ranking.ranker import Comparison, Over, Ranking, compare_methods, known, percentiles, rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,7 +130,7 @@ def methods_table(matrix: ResponseMatrix, comparison: Comparison) -> pa.Table:
 
 
 def _finite(values: Floats) -> list[float | None]:
-    return [float(x) if np.isfinite(x) else None for x in values]
+    return [known(float(x)) for x in values]
 
 
 class Move(Record):
@@ -185,8 +185,8 @@ def diff_rankings(first: Run, second: Run) -> RankingDifference:
     for i, model in enumerate(common):
         before, after = tables[0][model], tables[1][model]
         a, b = int(places[0][i]), int(places[1][i])
-        known = all(row[key] is not None for row in (before, after) for key in ("rank_low", "rank_high"))
-        apart = known and (after["rank_high"] < before["rank_low"] or after["rank_low"] > before["rank_high"])
+        sure = all(row[key] is not None for row in (before, after) for key in ("rank_low", "rank_high"))
+        apart = sure and (after["rank_high"] < before["rank_low"] or after["rank_low"] > before["rank_high"])
         outcome: Outcome = "same" if a == b else "unclear" if not apart else "up" if b < a else "down"
         moves.append(
             Move(
@@ -200,18 +200,14 @@ def diff_rankings(first: Run, second: Run) -> RankingDifference:
     shared = sorted(set(items[0]) & set(items[1]))
     difficulties = [np.array([_number(each[q]) for q in shared]) for each in items]
     return RankingDifference(
-        tau=_known(tau(*scores)) if len(common) > 1 else None,
+        tau=known(tau(*scores)) if len(common) > 1 else None,
         models=tuple(sorted(moves, key=lambda move: (move.rank_second, move.model))),
         only_first=tuple(sorted(set(tables[0]) - set(common))),
         only_second=tuple(sorted(set(tables[1]) - set(common))),
-        item_tau=_known(tau(*difficulties)) if len(shared) > 1 else None,
+        item_tau=known(tau(*difficulties)) if len(shared) > 1 else None,
         n_items=len(shared),
     )
 
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -66,6 +66,7 @@ class Scores:
         converged: Whether the method got to its tolerance.
         steps: Sweeps, rounds or iterations.
         model_weight: Weight of each model's vote.
+        item_weight: What solving each item counts for in a score, where the method has such a thing.
         score_se: Standard error by the method's own model, where it has one.
     """
 
@@ -74,6 +75,7 @@ class Scores:
     converged: bool = True
     steps: int = 0
     model_weight: Floats | None = None
+    item_weight: Floats | None = None
     score_se: Floats | None = None
 
 
@@ -89,6 +91,10 @@ def fit(matrix: ResponseMatrix, method: str = DEFAULT, options: Options | None =
     if method not in METHODS:
         raise BadInput(f"there is no method {method!r}; there are {', '.join(METHODS)}", field="method")
     options = options or Options()
+    if not 0 < options.alpha < 1:
+        raise BadInput(f"alpha is {options.alpha}; need a number between 0 and 1", field="alpha")
+    if not options.tol > 0:
+        raise BadInput(f"tol is {options.tol}; need a positive number", field="tol")
     options.weights_of(matrix)
     answered = matrix.observed()
     if not answered.any():
@@ -119,7 +125,7 @@ def _edgewise(matrix: ResponseMatrix, options: Options) -> Scores:
         item_weights=options.item_weights,
         shrink=options.shrink,
     )
-    return Scores(found.score, found.difficulty, found.converged, found.rounds, found.weight)
+    return Scores(found.score, found.difficulty, found.converged, found.rounds, found.weight, found.item_weight)
 
 
 def _rankllm(matrix: ResponseMatrix, options: Options) -> Scores:

@@ -54,6 +54,7 @@ class MutualRates:
         score: Difficulty-weighted success rate per model.
         difficulty: Ability-weighted failure rate per item; NaN for an item that nobody answered.
         weight: Weight of each model's failures in the difficulties.
+        item_weight: What solving each item counts for in a score: its difficulty before it was drawn to the mean.
         models: How the scores were drawn to their mean.
         items: How the difficulties were.
         rounds: Rounds made.
@@ -64,6 +65,7 @@ class MutualRates:
     score: Floats
     difficulty: Floats
     weight: Floats
+    item_weight: Floats
     models: Shrinkage
     items: Shrinkage
     rounds: int
@@ -113,8 +115,8 @@ def mutual_rates(
     if shrink:
         models = shrinkage(score, sums.successes(v) + sums.failures(v), u > 0)
         items = shrinkage(difficulty, weight.sum() ** 2 / (weight**2).sum() * answered / n_models, v > 0)
-    difficulty = np.where(answered > 0, items.apply(difficulty), np.nan)
-    return MutualRates(models.apply(score), difficulty, weight, models, items, rounds, change, change < tol)
+    raw = np.where(answered > 0, difficulty, np.nan)
+    return MutualRates(models.apply(score), items.apply(raw), weight, raw, models, items, rounds, change, change < tol)
 
 
 def model_weight(clones: Floats, score: Floats, alpha: float) -> Floats:

@@ -95,6 +95,7 @@ class Ranking:
         import pyarrow as pa
 
         difficulty = self.scores.difficulty
+        weight = np.full(len(difficulty), np.nan) if self.scores.item_weight is None else self.scores.item_weight
         order = sorted(
             range(len(difficulty)),
             key=lambda q: (-difficulty[q] if np.isfinite(difficulty[q]) else np.inf, self.matrix.items[q]),
@@ -105,6 +106,7 @@ class Ranking:
             ("low", self.difficulty_low),
             ("high", self.difficulty_high),
             ("percentile", percentiles(difficulty)),
+            ("weight", weight),
             ("error_rate", self.error_rate),
             ("discrimination", self.diagnostics.discrimination),
             ("infit", self.diagnostics.infit),
@@ -235,17 +237,24 @@ def compare_methods(
 
 
 def tau(a: Floats, b: Floats) -> float:
-    """Kendall's tau-b over what both have; NaN where one of them is constant."""
-    known = np.isfinite(a) & np.isfinite(b)
-    return float(kendalltau(a[known], b[known]).statistic)
+    """Kendall's tau-b over what both have; NaN where that is not defined."""
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 2:
+        return float("nan")
+    return float(kendalltau(a[both], b[both]).statistic)
+
+
+def known(value: float) -> float | None:
+    """The value, or ``None`` in place of NaN: JSON and tables have no NaN."""
+    return value if np.isfinite(value) else None
 
 
 def percentiles(difficulty: Floats) -> Floats:
     """Share of the items that are easier (ties half), in percent, shape (items)."""
-    known = np.isfinite(difficulty)
+    some = np.isfinite(difficulty)
     result = np.full(len(difficulty), np.nan)
-    if known.any():
-        result[known] = 100 * (rankdata(np.round(difficulty[known], 12)) - 0.5) / known.sum()
+    if some.any():
+        result[some] = 100 * (rankdata(np.round(difficulty[some], 12)) - 0.5) / some.sum()
     return result
 
 

@@ -134,7 +134,7 @@ def _item_map(items: list[dict[str, Any]]) -> Figure:
         "models do no better, by chance or because something is wrong with the item."
     )
     if step > 1:
-        summary += f" Of those without a flag, every {step}th is shown."
+        summary += f" Of those without a flag, one in {step} is shown."
     return Figure(title="Items by difficulty and discrimination", summary=summary, data=tuple(data), layout=layout)
 
 
@@ -158,7 +158,7 @@ def _curves(curves: list[dict[str, Any]], models: list[dict[str, Any]]) -> Figur
     layout = {
         "height": 420,
         "xaxis": {"title": {"text": "difficulty of the items, percentile"}, "range": [0, 100]},
-        "yaxis": {"title": {"text": "mean score"}, "range": [0, 1]},
+        "yaxis": {"title": {"text": "mean score"}, "range": [0, 1.03]},
         "legend": {"orientation": "h", "y": -0.25},
     }
     summary = f"Mean score by tenth of difficulty, for {len(picked)} of {len(names)} models from the first to the last."
@@ -166,14 +166,14 @@ def _curves(curves: list[dict[str, Any]], models: list[dict[str, Any]]) -> Figur
 
 
 def _agreement(run: Run) -> Table:
-    from edgewise.ranking.ranker import tau
+    from edgewise.ranking.ranker import known, tau
 
     table = run.read_table("methods")
     names = [name for name in table.column_names if name != "model"]
     scores = {name: np.array([np.nan if x is None else x for x in table[name].to_pylist()]) for name in names}
     rows = []
     for a in names:
-        rows.append((a, *(None if a == b else round(tau(scores[a], scores[b]), 3) for b in names)))
+        rows.append((a, *(None if a == b else known(round(tau(scores[a], scores[b]), 3)) for b in names)))
     return Table(
         title="How far the methods agree on the order of models (Kendall's tau-b)",
         columns=("", *names),

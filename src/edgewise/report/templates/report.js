@@ -16,7 +16,7 @@
     const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
     const axis = { gridcolor: css("--line"), zerolinecolor: css("--line"), linecolor: css("--line"), automargin: true };
     const base = {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", colorway: [css("--accent"), css("--soft"), css("--good")],
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", colorway: [css("--accent"), "#d9822b", css("--good"), "#b4589b", css("--soft"), "#1a9aa8"],
       font: { family: "system-ui, sans-serif", size: 13, color: css("--ink") }, margin: { l: 60, r: 20, t: 20, b: 50 },
       legend: { orientation: "h", y: 1.08 },
     };
