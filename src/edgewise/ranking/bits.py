@@ -49,6 +49,21 @@ class BitPlanes:
             planes[1][:, start : start + _CHUNK] = np.packbits(part == 0, axis=1).T
         return cls(n_models, planes[0], None if complete else planes[1])
 
+    def with_models(self, values: NDArray[np.uint8]) -> BitPlanes:
+        """Planes with more models, whose responses have shape (items, models). Bytes of the others are not touched."""
+        used = self.n_models % 8  # of the last byte, which is packed anew with the models that come
+
+        def extended(plane: NDArray[np.uint8], new: NDArray[np.bool_]) -> NDArray[np.uint8]:
+            if not used:
+                return np.vstack([plane, np.packbits(new, axis=1).T])
+            old = np.unpackbits(plane[-1]).reshape(-1, 8)[:, :used]
+            return np.vstack([plane[:-1], np.packbits(np.hstack([old, new]), axis=1).T])
+
+        wrong = None
+        if self.wrong is not None or (values == MISSING).any():
+            wrong = extended(~self.right if self.wrong is None else self.wrong, values == 0)
+        return BitPlanes(self.n_models + values.shape[1], extended(self.right, values == 1), wrong)
+
     @property
     def n_items(self) -> int:
         """Items in all."""

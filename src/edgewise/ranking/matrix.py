@@ -157,12 +157,35 @@ class ResponseMatrix:
         """A part of the matrix, by positions or boolean masks, in the order given."""
         rows = np.arange(len(self.items))[slice(None) if items is None else np.asarray(items)]
         columns = np.arange(len(self.models))[slice(None) if models is None else np.asarray(models)]
-        return ResponseMatrix(
-            tuple(self.items[i] for i in rows),
-            tuple(self.models[i] for i in columns),
-            # One layout in memory, so that sums round alike however the part was made.
-            np.ascontiguousarray(self.values[rows][:, columns] if items is not None else self.values[:, columns]),
-        )
+        names, respondents = tuple(self.items[i] for i in rows), tuple(self.models[i] for i in columns)
+        if len(set(names)) < len(names) or len(set(respondents)) < len(respondents) or not names or not respondents:
+            raise BadInput("a part has at least one item and one model, and each once")
+        # One layout in memory, so that sums round alike however the part was made.
+        values = self.values[rows][:, columns] if items is not None else self.values[:, columns]
+        return ResponseMatrix._of_checked(names, respondents, np.ascontiguousarray(values))
+
+    def joined(self, other: ResponseMatrix, *, along: Literal["items", "models"]) -> ResponseMatrix:
+        """With more items or more models: ``other`` has the rest of them, and the same models or items in order.
+
+        Raises:
+            BadInput: An id is in both.
+        """
+        first, second = (self.items, other.items) if along == "items" else (self.models, other.models)
+        twice = set(first) & set(second)
+        if twice:
+            raise BadInput(f"{along[:-1]} {min(twice)!r} is there already", field=along[:-1])
+        parts = [self.values, other.values] if self.binary == other.binary else [self.dense(), other.dense()]
+        if along == "items":
+            return ResponseMatrix._of_checked(first + second, self.models, np.concatenate(parts, 0))
+        return ResponseMatrix._of_checked(self.items, first + second, np.concatenate(parts, 1))
+
+    @classmethod
+    def _of_checked(cls, items: tuple[str, ...], models: tuple[str, ...], values: NDArray[Any]) -> ResponseMatrix:
+        """From parts of matrices, whose scores need not be looked at again."""
+        made = object.__new__(cls)
+        for name, value in (("items", items), ("models", models), ("values", values)):
+            object.__setattr__(made, name, value)
+        return made
 
     def sorted(self) -> ResponseMatrix:
         """The same matrix with items and models in the order of their ids: permuted input then gives the same bytes."""
@@ -253,7 +276,10 @@ def split(values: NDArray[Any]) -> tuple[Floats, Floats]:
     if values.dtype == np.uint8:
         return (values == 1).astype(np.float64), (values == 0).astype(np.float64)
     seen = ~np.isnan(values)
-    right = np.where(seen, values, 0.0).astype(np.float64)
+    if seen.all():
+        right = values.astype(np.float64, copy=False)
+        return right, 1 - right
+    right = np.where(seen, values, 0.0).astype(np.float64, copy=False)
     return right, seen - right
 
 

@@ -14,7 +14,7 @@ from edgewise.ranking.irt import Model as IrtModel
 from edgewise.ranking.irt import fit_irt
 from edgewise.ranking.matrix import Floats, ResponseMatrix
 from edgewise.ranking.mutual import mutual_rates
-from edgewise.ranking.rankllm import ALPHA, TOLERANCE, rankllm
+from edgewise.ranking.rankllm import ALPHA, TOLERANCE, check_options, rankllm
 from edgewise.ranking.weights import clone_weights
 
 DEFAULT = "edgewise"
@@ -91,10 +91,7 @@ def fit(matrix: ResponseMatrix, method: str = DEFAULT, options: Options | None =
     if method not in METHODS:
         raise BadInput(f"there is no method {method!r}; there are {', '.join(METHODS)}", field="method")
     options = options or Options()
-    if not 0 < options.alpha < 1:
-        raise BadInput(f"alpha is {options.alpha}; need a number between 0 and 1", field="alpha")
-    if not options.tol > 0:
-        raise BadInput(f"tol is {options.tol}; need a positive number", field="tol")
+    check_options(options.alpha, options.tol)
     options.weights_of(matrix)
     answered = matrix.observed()
     if not answered.any():

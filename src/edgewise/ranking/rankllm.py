@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from edgewise.ranking.matrix import BLOCK_CELLS, Block, Floats, ResponseMatrix
 
 Engine = Literal["auto", "reference", "direct", "sweeps"]
 ALPHA, TOLERANCE, MAX_SWEEPS = 0.85, 1e-10, 1000
-_DIRECT_MODELS = 128  # above, building the models-by-models system costs more than ten sweeps
+DIRECT_MODELS = 128  # above, building the models-by-models system costs more than ten sweeps
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,39 +179,104 @@ def rankllm(
     Raises:
         BadInput: ``alpha`` or ``tol`` out of range, or weights that are negative, all zero or of the wrong number.
     """
-    if not 0 < alpha < 1:
-        raise BadInput(f"alpha is {alpha}; need a number between 0 and 1, both excluded", field="alpha")
-    if not tol > 0:
-        raise BadInput(f"tol is {tol}; need a positive number", field="tol")
+    check_options(alpha, tol)
     n_items, n_models = matrix.shape
     u = _weights(model_weights, n_models, "model_weights")
     v = _weights(item_weights, n_items, "item_weights")
     if engine == "auto":
-        engine = "direct" if n_models <= _DIRECT_MODELS else "sweeps"
+        engine = "direct" if n_models <= DIRECT_MODELS else "sweeps"
     blocks = BlockSums(matrix)
     sums: Sums = BitPlanes.pack(matrix.values) if matrix.binary and engine == "sweeps" else blocks
-    solved, failed = sums.solvers(u), sums.failers(u)
-    keep = (solved > 0) & (failed > 0) & (v > 0)
-    v = np.where(keep, v, 0)
-    failures = sums.failures(v)
-    sweeps, change = 0, 0.0
-    if not keep.any():
-        competency = np.full(n_models, 1 / u.sum())
-    elif engine == "direct":
-        competency = sum_statistics(blocks.blocks(), u, v).competency(alpha, u)
-    elif engine == "reference":
-        competency, sweeps, change = _reference(matrix.select(items=keep), alpha, tol, max_sweeps, u, v[keep])
+    system = System.of(sums, u, v)
+    if engine == "direct":
+        found = Sweeps(sum_statistics(blocks.blocks(), u, system.v).competency(alpha, u), 0, 0.0)
+    elif engine == "reference" and system.keep.any():
+        part = matrix.select(items=system.keep)
+        found = _reference(part, alpha, tol, max_sweeps, u, system.v[system.keep])
     else:
-        per_solver = np.divide(v, solved, out=np.zeros(n_items), where=keep)
-        # A start of another mass would lose the difference only by alpha squared a sweep.
-        first = np.full(n_models, 1 / u.sum()) if start is None else start / (u @ start)
-        competency, sweeps, change = _sweep(sums, per_solver, failures, alpha, tol, max_sweeps, u, v, first)
-    # Also for items outside the fit: what the update gives them.
-    mass = u * competency
-    difficulty = alpha * sums.failers(mass / np.where(failures > 0, failures, 1))
-    difficulty += (1 - alpha + alpha * mass[failures <= 0].sum()) / (v.sum() or n_items)
-    difficulty[solved + failed == 0] = np.nan
-    return Propagation(competency, difficulty, keep, failures, sweeps, change, change < tol)
+        found = system.sweep(alpha, tol, max_sweeps, start)
+    return system.result(found, alpha, tol)
+
+
+def check_options(alpha: float, tol: float) -> None:
+    """Raise ``BadInput`` unless damping and tolerance are in their ranges."""
+    if not 0 < alpha < 1:
+        raise BadInput(f"alpha is {alpha}; need a number between 0 and 1, both excluded", field="alpha")
+    if not tol > 0:
+        raise BadInput(f"tol is {tol}; need a positive number", field="tol")
+
+
+class Sweeps(NamedTuple):
+    """Competencies, the sweeps they took (0 for the direct solution) and the change of the last."""
+
+    competency: Floats
+    sweeps: int
+    change: float
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """The two updates over responses in any form, and which items take part in them.
+
+    Attributes:
+        sums: Over the responses.
+        u: Model weights, shape (models).
+        v: Item weights, 0 for an item that is left out, shape (items).
+        solved: Weight of the models right on each item.
+        failed: Weight of the models wrong on each item.
+        failures: F, weight of the items each model got wrong.
+    """
+
+    sums: Sums
+    u: Floats
+    v: Floats
+    solved: Floats
+    failed: Floats
+    failures: Floats
+
+    @classmethod
+    def of(cls, sums: Sums, u: Floats, v: Floats) -> System:
+        """Leave out what all or none solved."""
+        solved, failed = sums.solvers(u), sums.failers(u)
+        v = np.where((solved > 0) & (failed > 0), v, 0)
+        return cls(sums, u, v, solved, failed, sums.failures(v))
+
+    @property
+    def keep(self) -> NDArray[np.bool_]:
+        """Which items take part."""
+        return self.v > 0
+
+    def sweep(self, alpha: float, tol: float, max_sweeps: int, start: Floats | None = None) -> Sweeps:
+        """Both updates in turn until neither side changes by the tolerance."""
+        u, v = self.u, self.v
+        competency = np.full(len(u), 1 / u.sum())
+        if not v.any():
+            return Sweeps(competency, 0, 0.0)
+        if start is not None:
+            # A start of another mass would lose the difference only by alpha squared a sweep.
+            competency = start / (u @ start)
+        per_solver = np.divide(v, self.solved, out=np.zeros(len(v)), where=v > 0)
+        sent = np.divide(u, self.failures, out=np.zeros(len(u)), where=self.failures > 0)
+        difficulty = np.full(len(v), 1 / v.sum())
+        sweep, change = 0, np.inf
+        while change >= tol and sweep < max_sweeps:
+            before = difficulty, competency
+            stuck = (u * competency)[self.failures <= 0].sum() / v.sum()
+            difficulty = (1 - alpha) / v.sum() + alpha * (self.sums.failers(competency * sent) + stuck)
+            competency = (1 - alpha) / u.sum() + alpha * self.sums.successes(per_solver * difficulty)
+            change = max(v @ abs(difficulty - before[0]), u @ abs(competency - before[1]))
+            sweep += 1
+        return Sweeps(competency, sweep, float(change))
+
+    def result(self, found: Sweeps, alpha: float, tol: float) -> Propagation:
+        """With difficulties, also of items outside the fit: what the update gives them."""
+        mass = self.u * found.competency
+        difficulty = alpha * self.sums.failers(mass / np.where(self.failures > 0, self.failures, 1))
+        difficulty += (1 - alpha + alpha * mass[self.failures <= 0].sum()) / (self.v.sum() or len(self.v))
+        difficulty[self.solved + self.failed == 0] = np.nan
+        return Propagation(
+            found.competency, difficulty, self.keep, self.failures, found.sweeps, found.change, found.change < tol
+        )
 
 
 def sum_statistics(blocks: Iterable[Block], model_weights: Floats, item_weights: Floats) -> Statistics:
@@ -223,9 +288,7 @@ def sum_statistics(blocks: Iterable[Block], model_weights: Floats, item_weights:
     return total
 
 
-def _reference(
-    matrix: ResponseMatrix, alpha: float, tol: float, max_sweeps: int, u: Floats, v: Floats
-) -> tuple[Floats, int, float]:
+def _reference(matrix: ResponseMatrix, alpha: float, tol: float, max_sweeps: int, u: Floats, v: Floats) -> Sweeps:
     """The paper's two updates, written as it writes them, on dense arrays."""
     score = matrix.dense()
     right, wrong = np.nan_to_num(score, nan=0.0), np.nan_to_num(1 - score, nan=0.0)
@@ -241,32 +304,7 @@ def _reference(
         competency = (1 - alpha) / u.sum() + alpha * (v * difficulty / s) @ right
         change = max(v @ abs(difficulty - before[0]), u @ abs(competency - before[1]))
         sweep += 1
-    return competency, sweep, float(change)
-
-
-def _sweep(
-    sums: Sums,
-    per_solver: Floats,
-    failures: Floats,
-    alpha: float,
-    tol: float,
-    max_sweeps: int,
-    u: Floats,
-    v: Floats,
-    competency: Floats,
-) -> tuple[Floats, int, float]:
-    """The same sweeps by ``sums``; items outside the fit have weight 0."""
-    sent = np.divide(u, failures, out=np.zeros(len(u)), where=failures > 0)
-    difficulty = np.full(len(v), 1 / v.sum())
-    sweep, change = 0, np.inf
-    while change >= tol and sweep < max_sweeps:
-        before = difficulty, competency
-        stuck = (u * competency)[failures <= 0].sum() / v.sum()
-        difficulty = (1 - alpha) / v.sum() + alpha * (sums.failers(competency * sent) + stuck)
-        competency = (1 - alpha) / u.sum() + alpha * sums.successes(per_solver * difficulty)
-        change = max(v @ abs(difficulty - before[0]), u @ abs(competency - before[1]))
-        sweep += 1
-    return competency, sweep, float(change)
+    return Sweeps(competency, sweep, float(change))
 
 
 def _weights(weights: Floats | None, count: int, name: str) -> Floats:

@@ -66,6 +66,10 @@ def scores(column: pa.Array, *, file: str, name: str, first_row: int) -> Floats:
                         fix="remove the column if it holds no scores" if offset == 0 else None,
                     ) from None
             column = pa.array(values, type=pa.float64())
+    elif pa.types.is_integer(column.type) and not column.null_count:
+        whole = column.to_numpy()
+        if whole.min(initial=0) >= 0 and whole.max(initial=0) <= 1:
+            return np.asarray(whole, dtype=np.float64)
     elif is_text(column):
         raise BadInput(f"the column holds {column.type}; need numbers between 0 and 1", file=file, field=name)
     if pa.types.is_boolean(column.type):

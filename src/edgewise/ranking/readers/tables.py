@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgewise.core.errors import BadInput
 from edgewise.ranking.matrix import Floats, ResponseMatrix, compact, tally
 from edgewise.ranking.readers.columns import ids, is_text, scores
-from edgewise.ranking.readers.files import Source, open_table
+from edgewise.ranking.readers.files import Source, in_parts, open_table
 from edgewise.ranking.readers.part import Part, Repeats
 
 if TYPE_CHECKING:
@@ -69,11 +69,7 @@ def read_table(path: Path, layout: Layout | None, given: Columns, repeats: Repea
     Raises:
         BadInput: It cannot be read, or it can be read in several ways; names columns, and the option that settles it.
     """
-    source = open_table(path)
-    first = next((batch for batch in source.batches if batch.num_rows), None)
-    if first is None:
-        raise BadInput("there is a header and no row", file=path)
-    source = Source(source.file, source.names, chain([first], source.batches))
+    source, first = _open(path)
     _check_given(source, given)
     layout = layout or _layout(source, given)
     if layout == "long":
@@ -83,6 +79,29 @@ def read_table(path: Path, layout: Layout | None, given: Columns, repeats: Repea
     key = _column(source, first, role, given, by_text=True)
     _check_rest(source, first, key, "model" if role == "item" else "item")
     return _wide(source, key, layout)
+
+
+def open_wide(path: Path, item: str | None = None) -> tuple[Source, str, list[str]]:
+    """A wide table to be read in batches, its column of ids, and its columns of models.
+
+    Raises:
+        BadInput: As ``read_table``.
+    """
+    source, first = _open(path)
+    given = Columns(item=item)
+    _check_given(source, given)
+    key = _column(source, first, "item", given, by_text=True)
+    _check_rest(source, first, key, "model")
+    return source, key, [name for name in source.names if name != key]
+
+
+def _open(path: Path) -> tuple[Source, pa.RecordBatch]:
+    """A table, and its first rows ahead of reading it."""
+    source = open_table(path)
+    first = next((batch for batch in source.batches if batch.num_rows), None)
+    if first is None:
+        raise BadInput("there is a header and no row", file=path)
+    return Source(source.file, source.names, chain([first], source.batches)), first
 
 
 def _check_given(source: Source, given: Columns) -> None:
@@ -175,7 +194,7 @@ def _wide(source: Source, key: str, layout: Layout) -> Part:
 
 def _blocks(source: Source, key: str, others: list[str], names: list[str]) -> Iterator[NDArray[np.generic]]:
     """Scores of some rows at a time, compact where they can be; the rows' ids are added to ``names``."""
-    for batch in source.batches:
+    for batch in in_parts(source.batches):
         row = len(names) + 1
         names += ids(batch.column(key), file=source.file, name=key, first_row=row)
         block = np.empty((batch.num_rows, len(others)))
