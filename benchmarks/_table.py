@@ -44,6 +44,25 @@ def write_table(name: str, title: str, columns: Sequence[str], rows: Sequence[Se
     print(text)
 
 
+def write_plot(name: str, xlabel: str, ylabel: str, lines: dict[str, tuple[Sequence[float], Sequence[float]]]) -> None:
+    """Write ``results/<name>.svg``: how cost grows, on logarithmic axes."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    matplotlib.rcParams["svg.hashsalt"] = name
+    figure, axes = pyplot.subplots(figsize=(7, 4.5))
+    for label, (x, y) in lines.items():
+        axes.loglog(x, y, marker="o", label=label)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    RESULTS.mkdir(exist_ok=True)
+    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+
+
 def spread(values: Sequence[float], digits: int = 2) -> str:
     """Median with smallest and largest."""
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"

@@ -22,7 +22,7 @@ from scipy.special import expit
 from edgewise.ranking.irt import Model, fit_irt
 from edgewise.ranking.irt_quadrature import Data, Parameters, e_step
 
-MMLU_PRO = Path("/work/shared/data/responses/mmlu_pro.responses.parquet")
+MMLU_PRO = Path(__file__).parents[2] / "shared/data/responses/mmlu_pro.responses.parquet"
 SIZES = (4_444, 8_888, 17_775, 35_550)
 MODELS = 30
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +15,9 @@ from edgewise.core.errors import BadInput
 from edgewise.ranking.irt import IrtFit, Model, fit_irt
 from edgewise.ranking.irt_em import System, log_prior
 from edgewise.ranking.irt_quadrature import Data, Parameters, e_step
+from support.responses import real
 
 Floats = npt.NDArray[np.float64]
-MMLU_PRO = Path("/work/shared/data/responses/mmlu_pro.responses.parquet")
 MODELS: tuple[Model, ...] = ("rasch", "2pl", "3pl")
 
 
@@ -328,13 +327,9 @@ def test_bad_input(values: Floats, options: dict[str, object], what: str) -> Non
         fit_irt(values, **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(not MMLU_PRO.exists(), reason="the shared response matrices are not on this machine")
 def test_mmlu_pro() -> None:
     """12,032 questions by 29 models, 0.49 % missing, 640 questions that none solved."""
-    from pyarrow import parquet
-
-    table = parquet.read_table(MMLU_PRO).drop_columns(["item_id"])
-    values = np.column_stack([c.cast("float64").to_numpy(zero_copy_only=False) for c in table.columns])
+    values = real("mmlu_pro").dense()
     accuracy = np.nanmean(values, axis=0)
     for model in ("rasch", "2pl"):
         fit = fit_irt(values, model)

@@ -17,7 +17,6 @@ from edgewise.ranking.bits import BitPlanes
 from edgewise.ranking.matrix import Floats, ResponseMatrix
 from edgewise.ranking.rankllm import (
     ALPHA,
-    DIRECT_MODELS,
     MAX_SWEEPS,
     TOLERANCE,
     BlockSums,
@@ -29,6 +28,8 @@ from edgewise.ranking.rankllm import (
     check_options,
     sum_statistics,
 )
+
+DIRECT_MODELS = 128  # with more, the sums of an item cost more than its share of a sweep
 
 
 class Incremental:

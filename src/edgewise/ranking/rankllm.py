@@ -27,7 +27,8 @@ from edgewise.ranking.matrix import BLOCK_CELLS, Block, Floats, ResponseMatrix
 
 Engine = Literal["auto", "reference", "direct", "sweeps"]
 ALPHA, TOLERANCE, MAX_SWEEPS = 0.85, 1e-10, 1000
-DIRECT_MODELS = 128  # above, building the models-by-models system costs more than ten sweeps
+# Above, building the models-by-models system costs more than ten sweeps: over bit planes, and over graded scores.
+_DIRECT_PRODUCTS, _DIRECT_MODELS = 2e8, 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +185,8 @@ def rankllm(
     u = _weights(model_weights, n_models, "model_weights")
     v = _weights(item_weights, n_items, "item_weights")
     if engine == "auto":
-        engine = "direct" if n_models <= DIRECT_MODELS else "sweeps"
+        cheap = n_items * n_models**2 <= _DIRECT_PRODUCTS if matrix.binary else n_models <= _DIRECT_MODELS
+        engine = "direct" if cheap else "sweeps"
     blocks = BlockSums(matrix)
     sums: Sums = BitPlanes.pack(matrix.values) if matrix.binary and engine == "sweeps" else blocks
     system = System.of(sums, u, v)
