@@ -102,7 +102,7 @@ def networkx_job(n_items: int) -> dict[str, float]:
         graph.add_edges_from(zip(items.tolist(), (n_items + models).tolist(), strict=True))
         items, models = np.nonzero(values == 0)
         graph.add_edges_from(zip((n_items + models).tolist(), items.tolist(), strict=True))
-        networkx.pagerank(graph, 0.85, personalization=restart, tol=1e-12)
+        networkx.pagerank(graph, 0.85, personalization=restart, tol=1e-14, max_iter=1000)
 
     return {"seconds": best(job, 1)}
 
@@ -231,6 +231,7 @@ def run(name: str, *arguments: object) -> dict[str, float] | None:
         [sys.executable, __file__, name, json.dumps(arguments)], stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
+        print("failed or not installed", file=sys.stderr)
         return None
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -244,7 +245,7 @@ def main() -> None:
         job: str, size: str, cells: float, found: dict[str, float] | None, beside: str = "", aim: str = ""
     ) -> None:
         if found is None:
-            rows.append((job, size, "not installed", "", beside, aim))
+            rows.append((job, size, "not run", "", beside, aim))
             return
         memory = f"{found['memory']:.0f}" if "memory" in found else ""
         rows.append((job, size, f"{found['seconds']:.4g}", memory, beside, aim))
@@ -313,6 +314,6 @@ included. scikit-network's and our times include building what they work on from
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
-        print(json.dumps(JOBS[sys.argv[1]](*json.loads(sys.argv[2]))))
+        print("\n" + json.dumps(JOBS[sys.argv[1]](*json.loads(sys.argv[2]))))
     else:
         main()

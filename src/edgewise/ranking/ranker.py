@@ -136,7 +136,7 @@ def rank(
         over: What is resampled for the models' intervals: items (another test of the same kind), models (another pool)
             or both. Intervals of difficulties are always over models.
         seed: Of the bootstrap.
-        options: Parameters of the method. Item weights go by position, so with them ids are not sorted.
+        options: Parameters of the method. Weights go by position, so with them ids are not sorted.
         anchor: Items of known difficulty whose scale is to be kept, for ``edgewise`` only.
 
     Raises:
@@ -149,7 +149,7 @@ def rank(
     if over not in ("items", "models", "both"):
         raise BadInput(f"over is {over!r}; need items, models or both", field="over")
     options = options or Options()
-    if options.item_weights is None:
+    if options.item_weights is None and options.model_weights is None:
         matrix = matrix.sorted()
     started = time.perf_counter()
     scores = fit(matrix, method, options) if anchor is None else anchored_scores(matrix, anchor)[0]

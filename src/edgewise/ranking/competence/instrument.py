@@ -11,7 +11,7 @@ from edgewise.core.profile import Panel, Verdict
 from edgewise.core.run import Run
 from edgewise.core.section import Section
 from edgewise.ranking.competence.families import CODE, find_family
-from edgewise.ranking.competence.types import CompetenceConfig
+from edgewise.ranking.competence.types import SCORE, CompetenceConfig
 
 if TYPE_CHECKING:
     from edgewise.models.door import Model
@@ -65,7 +65,7 @@ class Competence(Instrument["Model", CompetenceConfig]):
     def dimension_names(self, config: CompetenceConfig) -> tuple[str, ...]:
         """Accuracy per family, and the repeated measurements that the configuration asks for."""
         families = [*config.families, *([CODE] if config.code_items else [])]
-        names = [f"accuracy/{family}" for family in families] + ["calibration/ece", "calibration/aurc"]
+        names = [f"accuracy/{family}" for family in families] + [SCORE, "calibration/ece", "calibration/aurc"]
         if config.stated_items:
             names.append("calibration/ece_stated")
         if config.consistency_items:

@@ -9,7 +9,8 @@ from itertools import combinations
 from edgewise.core.estimate import Measure, NotMeasured
 from edgewise.ranking.competence.extraction import normalise
 from edgewise.ranking.competence.families import CODE
-from edgewise.ranking.competence.types import ResponseRow
+from edgewise.ranking.competence.placement import placement_score
+from edgewise.ranking.competence.types import SCORE, ResponseRow
 from edgewise.stats.calibration import aurc_estimate, ece_estimate
 from edgewise.stats.intervals import mean_estimate, proportion
 
@@ -61,6 +62,7 @@ def _one(name: str, rows: Sequence[ResponseRow]) -> Measure:
         "steadiness/all": steadiness,
         "steadiness/right": steadiness_when_right,
         "steadiness/open_to_correction": openness_to_correction,
+        SCORE: placement_score,
     }[name](rows)
 
 

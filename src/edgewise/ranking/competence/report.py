@@ -14,6 +14,7 @@ from edgewise.core.section import Block, Figure, Section, Table, Text
 from edgewise.ranking.competence.extraction import normalise
 from edgewise.ranking.competence.families import CODE, DIFFICULTIES
 from edgewise.ranking.competence.measures import accuracy, with_confidence
+from edgewise.ranking.competence.placement import placement_table
 from edgewise.ranking.competence.respondents import CONTROLS
 from edgewise.ranking.competence.table import RESPONSES, read_items, read_rows
 from edgewise.ranking.competence.types import ResponseRow
@@ -42,6 +43,9 @@ def build_section(panel: Panel, run: Run) -> Section:
     if base:
         blocks.append(_heat_map(base))
     blocks.append(_controls_table(panel, rows))
+    if placed := placement_table(rows):
+        heading = "Where the model stands: share of the items' difficulty solved, with 95 % interval"
+        blocks.append(Table(title=heading, columns=("respondent", "score", "low", "high"), rows=tuple(placed)))
     if with_confidence(rows)[0]:
         blocks += [_reliability_diagram(rows), _risk_coverage(rows)]
     if flips := _flips_table(rows, {item.item_id: item.answer for item in read_items(run)}):

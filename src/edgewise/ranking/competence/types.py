@@ -13,6 +13,7 @@ from edgewise.core.records import Record
 from edgewise.ranking.competence.families import CODE, DIFFICULTIES, FAMILIES, QUICK_FAMILIES, Difficulty, find_family
 
 Kind = Literal["base", "control", "stated", "sample", "options", "pushback", "pushback_right", "correction"]
+SCORE = "placement/score"
 RIGHT = 0.99  # an item's graded score from which its answer counts as right
 
 
