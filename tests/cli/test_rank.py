@@ -66,6 +66,37 @@ def test_all_methods_and_the_paper_and_no_bootstrap(responses: Path, tmp_path: P
     assert all(row["low"] is None and row["rank_high"] is None for row in data["models"])
 
 
+def test_item_weights(responses: Path, tmp_path: Path) -> None:
+    """Weight 0 is as if the item were not there; a weight that is missing is named."""
+    lines = responses.read_text().splitlines()
+    (tmp_path / "half.csv").write_text("\n".join(lines[:101]))
+    weights = [f"q{i},{1 if i < 100 else 0}" for i in range(200)]
+    (tmp_path / "weights.csv").write_text("\n".join(["item_id,weight", *weights]))
+    half = as_json(edgewise("rank", "half.csv", "--json", "--method", "accuracy", "--bootstrap", 0, cwd=tmp_path))
+    words = ("--json", "--method", "accuracy", "--bootstrap", 0, "--item-weights", "weights.csv")
+    weighted = as_json(edgewise("rank", responses, *words, cwd=tmp_path))
+    assert {r["model"]: r["score"] for r in half["models"]} == pytest.approx(
+        {r["model"]: r["score"] for r in weighted["models"]}
+    )
+    (tmp_path / "weights.csv").write_text("\n".join(["item_id,weight", *weights[1:]]))
+    done = edgewise("rank", responses, *words, cwd=tmp_path)
+    assert done.returncode == 2 and "item 'q0' has no weight" in done.stderr
+
+
+def test_copies_of_an_item_are_found(tmp_path: Path) -> None:
+    wide = tmp_path / "wide.csv"
+    rng = np.random.default_rng(0)
+    names = [f"m{j}" for j in range(40)]
+    ability = np.linspace(-1, 1, 40)
+    rows = [(rng.random(40) < 1 / (1 + np.exp(-ability))).astype(int) for _ in range(60)]
+    table = [f"q{i}," + ",".join(map(str, row)) for i, row in enumerate([*rows, rows[7]])]
+    wide.write_text("\n".join(["item_id," + ",".join(names), *table]))
+    data = as_json(edgewise("rank", wide, "--json", "--bootstrap", 10, cwd=tmp_path))
+    pairs = pq.read_table(tmp_path / data["run"] / "tables" / "pairs.parquet").to_pylist()
+    assert {pairs[0]["item"], pairs[0]["other"]} == {"q7", "q60"} and pairs[0]["p_value"] < 1e-6
+    assert "Items that depend on each other" in (tmp_path / data["run"] / "report.html").read_text()
+
+
 def test_an_anchor_keeps_the_scale(responses: Path, tmp_path: Path) -> None:
     first = as_json(edgewise("rank", responses, "--json", "--out", "a", "--bootstrap", 10, cwd=tmp_path))
     strong = tmp_path / "strong.csv"

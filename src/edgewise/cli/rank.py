@@ -36,6 +36,7 @@ def rank(
     clone_weights: Annotated[
         bool | None, typer.Option("--clone-weights/--no-clone-weights", help="Near-copies of a model share one vote.")
     ] = None,
+    item_weights: Annotated[Path | None, typer.Option(help="Table with columns item_id and weight.")] = None,
     anchor: Annotated[Path | None, typer.Option(help="An earlier ranking whose scale is kept.")] = None,
     fmt: Annotated[str | None, typer.Option("--format", help="Of the files, where it is not found out.")] = None,
     model: Annotated[str | None, typer.Option(help="Column of the models.")] = None,
@@ -66,6 +67,7 @@ def rank(
         alpha=alpha,
         tol=tol,
         clone_weights=clone_weights,
+        item_weights=None if item_weights is None else str(item_weights),
         anchor=None if anchor is None else str(anchor),
         reader={key: value for key, value in reader.items() if value is not None},
     )

@@ -35,6 +35,7 @@ class RankConfig(Record):
         alpha: Damping.
         tol: When to stop.
         clone_weights: Whether near-copies share one vote; ``None``: as the method has it.
+        item_weights: Table of how much items count, with columns ``item_id`` and ``weight``; 1 for all unless given.
         anchor: Run folder or ``items.parquet`` of an earlier ranking whose scale is to be kept.
         reader: Options of ``read_responses``.
     """
@@ -47,6 +48,7 @@ class RankConfig(Record):
     alpha: float = Options.alpha
     tol: float = Options.tol
     clone_weights: bool | None = None
+    item_weights: str | None = None
     anchor: str | None = None
     reader: dict[str, Any] = {}
 
@@ -61,22 +63,25 @@ class RankRun:
 
 
 def rank_files(config: RankConfig, folder: Path | None, *, seed: int) -> RankRun:
-    """Read, rank, and write a run folder if one is given: tables ``models``, ``items``, ``curves``, ``methods``.
+    """Read, rank, and write a run folder if one is given.
+
+    Its tables are ``models``, ``items``, ``pairs``, ``curves``, and with all methods ``methods``.
 
     Raises:
         BadInput: A file cannot be read, or an option does not fit.
         RunError: The folder cannot be written. Nothing is ranked before it is there.
     """
-    from edgewise.ranking.readers import read_responses
+    from edgewise.ranking.readers import read_responses, read_weights
 
     method = DEFAULT if config.method == ALL else config.method
     if method not in METHODS:
         raise BadInput(f"there is no method {method!r}; there are {', '.join([*METHODS, ALL])}", field="method")
     if config.anchor is not None and method != DEFAULT:
         raise BadInput("only --method edgewise has a scale that can be anchored", field="anchor")
-    matrix = read_responses([Path(name) for name in config.files], **config.reader)
+    matrix = read_responses([Path(name) for name in config.files], **config.reader).sorted()
     anchor = None if config.anchor is None else Anchor.read(Path(config.anchor))
-    options = Options(alpha=config.alpha, tol=config.tol, clones=config.clone_weights)
+    weights = None if config.item_weights is None else read_weights(Path(config.item_weights), matrix.items)
+    options = Options(alpha=config.alpha, tol=config.tol, clones=config.clone_weights, item_weights=weights)
     ranking = rank(
         matrix, method, bootstrap=config.bootstrap, over=config.over, seed=seed, options=options, anchor=anchor
     )
@@ -87,6 +92,7 @@ def rank_files(config: RankConfig, folder: Path | None, *, seed: int) -> RankRun
         with Run.create(folder, "rank", config.model_dump(mode="json"), seed=seed) as run:
             run.write_table("models", ranking.models_table())
             run.write_table("items", ranking.items_table())
+            run.write_table("pairs", ranking.pairs_table())
             run.write_table("curves", curves(ranking))
             if comparison is not None:
                 run.write_table("methods", methods_table(ranking.matrix, comparison))

@@ -12,7 +12,7 @@ from scipy.stats import kendalltau, rankdata
 from edgewise.core.errors import BadInput
 from edgewise.ranking import rivals, uncertainty
 from edgewise.ranking.anchoring import Anchor, anchored_scores
-from edgewise.ranking.diagnostics import ItemDiagnostics, diagnose
+from edgewise.ranking.diagnostics import DependentPair, ItemDiagnostics, dependent_pairs, diagnose
 from edgewise.ranking.matrix import Floats, ResponseMatrix
 from edgewise.ranking.methods import DEFAULT, METHODS, Options, Scores, fit
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Over = Literal["items", "models", "both"]
 _COVERAGE = 0.8
+_MOST_PAIRED = 20_000  # items among which dependent pairs are looked for: five seconds
 _MODEL_DRAWS = 200  # replicates for the intervals of items, which rest on the models
 
 
@@ -40,6 +41,7 @@ class Ranking:
         accuracy: Plain mean score of each model, on what it answered.
         error_rate: Plain failure rate of each item.
         diagnostics: What is wrong with items.
+        pairs: Items that depend on each other; not looked for among more than 20,000.
         replicates: Bootstrap replicates.
         seconds: Time the fit took, without bootstrap and diagnostics.
         notes: What a reader should know of this ranking.
@@ -59,6 +61,7 @@ class Ranking:
     accuracy: Floats
     error_rate: Floats
     diagnostics: ItemDiagnostics
+    pairs: tuple[DependentPair, ...]
     replicates: int
     seconds: float
     notes: tuple[str, ...] = ()
@@ -115,6 +118,16 @@ class Ranking:
             columns[name] = pa.array(_or_none(values[order]), type=pa.float64())
         columns["flags"] = pa.array([list(self.diagnostics.flags[q]) for q in order], type=pa.list_(pa.string()))
         return pa.table(columns)
+
+    def pairs_table(self) -> pa.Table:
+        """One row per pair of dependent items, the strongest first."""
+        import pyarrow as pa
+
+        items, text, real = self.matrix.items, pa.string(), pa.float64()
+        rows = [(items[p.first], items[p.second], p.correlation, p.p_value) for p in self.pairs]
+        columns = zip(*rows, strict=True) if rows else ((),) * 4
+        names = (("item", text), ("other", text), ("correlation", real), ("p_value", real))
+        return pa.table([pa.array(c, t) for c, (_, t) in zip(columns, names, strict=True)], schema=pa.schema(names))
 
 
 def rank(
@@ -179,6 +192,7 @@ def rank(
         difficulty_low = np.minimum(difficulty_low, scores.difficulty)
         difficulty_high = np.maximum(difficulty_high, scores.difficulty)
         low, high = np.minimum(low, scores.score), np.maximum(high, scores.score)
+    rasch = rivals.bradley_terry(matrix, np.ones(n_items))
     return Ranking(
         method=method,
         matrix=matrix,
@@ -193,7 +207,8 @@ def rank(
         above=above,
         accuracy=plain,
         error_rate=error,
-        diagnostics=diagnose(matrix, *rivals.bradley_terry(matrix, np.ones(n_items))),
+        diagnostics=diagnose(matrix, *rasch),
+        pairs=tuple(dependent_pairs(matrix, *rasch)) if n_items <= _MOST_PAIRED else (),
         replicates=bootstrap,
         seconds=seconds,
         notes=tuple(_notes(matrix, method, scores)),

@@ -9,7 +9,7 @@ import numpy as np
 from edgewise.core.run import Run
 from edgewise.core.section import Block, Figure, Section, Table, Text
 
-_MODELS, _CURVES, _POINTS, _SUSPICIOUS = 60, 6, 4000, 30
+_MODELS, _CURVES, _POINTS, _SUSPICIOUS, _PAIRS = 60, 6, 4000, 30, 15
 _LEAD = (
     "Models and items were ranked together, so that solving what defeats able models counts for more. A bar is a 95 % "
     "interval; where two overlap, the order of the two may be chance."
@@ -44,6 +44,8 @@ def build_section(run: Run) -> Section:
     if run.table_path("methods").is_file():
         blocks.append(_agreement(run))
     blocks += [_flag_counts(items), _suspicious(items)]
+    if pairs := run.read_table("pairs").to_pylist():
+        blocks.append(_pairs(pairs))
     lead = f"{len(models)} models, {len(items):,} items, method {method}. {_LEAD}"
     return Section(title="Ranking", lead=lead, blocks=tuple(blocks))
 
@@ -179,6 +181,12 @@ def _agreement(run: Run) -> Table:
         columns=("", *names),
         rows=tuple(rows),
     )
+
+
+def _pairs(pairs: list[dict[str, Any]]) -> Table:
+    rows = tuple((row["item"], row["other"], row["correlation"], row["p_value"]) for row in pairs[:_PAIRS])
+    title = "Items that depend on each other: the same models surprise on both, as on copies or parts of one question"
+    return Table(title=title, columns=("item", "other", "correlation of residuals", "p, adjusted"), rows=rows)
 
 
 def _flag_counts(items: list[dict[str, Any]]) -> Table:

@@ -162,9 +162,9 @@ def reproduce(manifest: Manifest) -> str:
 
 def _reproduce_rank(config: dict[str, Any], seed: int) -> str:
     words = ["edgewise", "rank", *config.get("files", ()), "--seed", str(seed)]
-    for key in ("method", "bootstrap", "over", "alpha", "tol", "anchor"):
+    for key in ("method", "bootstrap", "over", "alpha", "tol", "anchor", "item_weights"):
         if config.get(key) is not None:
-            words += [f"--{key}", str(config[key])]
+            words += [f"--{key.replace('_', '-')}", str(config[key])]
     if config.get("clone_weights") is not None:
         words.append("--clone-weights" if config["clone_weights"] else "--no-clone-weights")
     for key, value in config.get("reader", {}).items():

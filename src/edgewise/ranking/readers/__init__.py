@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, get_args
 
+import numpy as np
+
 from edgewise.core.errors import BadInput
-from edgewise.ranking.matrix import ResponseMatrix
+from edgewise.ranking.matrix import Floats, ResponseMatrix
 from edgewise.ranking.readers import logs
 from edgewise.ranking.readers.detect import FORMATS, Format, detect, expand
 from edgewise.ranking.readers.part import Part, Repeats, join
-from edgewise.ranking.readers.tables import Columns, read_table
+from edgewise.ranking.readers.tables import Columns, read_numbers, read_table
 
-__all__ = ["FORMATS", "read_responses"]
+__all__ = ["FORMATS", "read_responses", "read_weights"]
 
 
 def read_responses(
@@ -61,6 +63,23 @@ def read_responses(
         (first, here), (second, there) = list(references.items())[:2]
         raise BadInput(f"preferences over {first!r} (in {here}) and over {second!r} are not on one scale", file=there)
     return join(parts, repeats)
+
+
+def read_weights(path: Path, items: Sequence[str]) -> Floats:
+    """How much each item counts, from a table with columns ``item_id`` and ``weight``. Shape (items).
+
+    Raises:
+        BadInput: A column is missing, an item is missing or there twice, or a weight is negative or no number.
+    """
+    found = read_numbers(path, "item_id", "weight")
+    for item in items:
+        if item not in found:
+            raise BadInput(f"item {item!r} has no weight", file=path, field="item_id")
+    weights = np.array([found[item] for item in items])
+    if not np.all(np.isfinite(weights) & (weights >= 0)):
+        bad = items[int(np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))[0])]
+        raise BadInput(f"item {bad!r} has weight {found[bad]}; need a number, not negative", file=path, field="weight")
+    return weights
 
 
 def _read(path: Path, kind: Format, given: Columns, repeats: Repeats, references: dict[str, str]) -> Part:

@@ -33,7 +33,14 @@ def is_text(column: pa.Array) -> bool:
 
 
 def scores(column: pa.Array, *, file: str, name: str, first_row: int) -> Floats:
-    """Scores in [0, 1], NaN where the column has none.
+    """Scores in [0, 1], NaN where the column has none. Arguments and errors as for ``floats``."""
+    found = floats(column, file=file, name=name, first_row=first_row)
+    check_scores(found, source=file, field=name, first_row=first_row)
+    return found
+
+
+def floats(column: pa.Array, *, file: str, name: str, first_row: int) -> Floats:
+    """Numbers, NaN where the column has none.
 
     Args:
         column: Numbers, truth values, or text that says one of them.
@@ -59,26 +66,21 @@ def scores(column: pa.Array, *, file: str, name: str, first_row: int) -> Floats:
                 if value is None:
                     text = column[offset].as_py()
                     raise BadInput(
-                        f"{text[:60]!r} is no score between 0 and 1",
+                        f"{text[:60]!r} is no number",
                         file=file,
                         row=first_row + offset,
                         field=name,
                         fix="remove the column if it holds no scores" if offset == 0 else None,
                     ) from None
             column = pa.array(values, type=pa.float64())
-    elif pa.types.is_integer(column.type) and not column.null_count:
-        whole = column.to_numpy()
-        if whole.min(initial=0) >= 0 and whole.max(initial=0) <= 1:
-            return np.asarray(whole, dtype=np.float64)
     elif is_text(column):
-        raise BadInput(f"the column holds {column.type}; need numbers between 0 and 1", file=file, field=name)
+        raise BadInput(f"the column holds {column.type}; need numbers", file=file, field=name)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
-    found = np.asarray(
-        pc.fill_null(column.cast(pa.float64()), pa.scalar(np.nan, pa.float64())).to_numpy(zero_copy_only=False)
-    )
-    check_scores(found, source=file, field=name, first_row=first_row)
-    return found
+    if not column.null_count:
+        return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    whole = pc.fill_null(column.cast(pa.float64()), pa.scalar(np.nan, pa.float64()))
+    return np.asarray(whole.to_numpy(zero_copy_only=False))
 
 
 def ids(column: pa.Array, *, file: str, name: str, first_row: int) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgewise.core.errors import BadInput
 from edgewise.ranking.matrix import Floats, ResponseMatrix, compact, tally
-from edgewise.ranking.readers.columns import ids, is_text, scores
+from edgewise.ranking.readers.columns import floats, ids, is_text, scores
 from edgewise.ranking.readers.files import Source, in_parts, open_table
 from edgewise.ranking.readers.part import Part, Repeats
 
@@ -79,6 +79,30 @@ def read_table(path: Path, layout: Layout | None, given: Columns, repeats: Repea
     key = _column(source, first, role, given, by_text=True)
     _check_rest(source, first, key, "model" if role == "item" else "item")
     return _wide(source, key, layout)
+
+
+def read_numbers(path: Path, key: str, value: str) -> dict[str, float]:
+    """A table's column of numbers by its column of ids.
+
+    Raises:
+        BadInput: It cannot be read, a column is missing, an id is there twice or missing, or a value is no number.
+    """
+    source, _ = _open(path)
+    found: dict[str, float] = {}
+    for name in (key, value):
+        if name not in source.names:
+            raise BadInput("there is no such column", file=path, field=name)
+    row = 0
+    for batch in source.batches:
+        numbers = floats(batch.column(value), file=source.file, name=value, first_row=row + 1)
+        for name, number in zip(
+            ids(batch.column(key), file=source.file, name=key, first_row=row + 1), numbers.tolist(), strict=True
+        ):
+            row += 1
+            if name in found:
+                raise BadInput(f"{name!r} is there twice", file=path, row=row, field=key)
+            found[name] = number
+    return found
 
 
 def open_wide(path: Path, item: str | None = None) -> tuple[Source, str, list[str]]:
