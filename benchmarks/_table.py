@@ -6,6 +6,8 @@ import os
 import platform
 import statistics
 import sys
+import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +63,27 @@ def write_plot(name: str, xlabel: str, ylabel: str, lines: dict[str, tuple[Seque
     axes.legend(fontsize=8)
     RESULTS.mkdir(exist_ok=True)
     figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+
+
+def best_of(job: Callable[[], object], repeats: int = 3, enough: float = 20) -> float:
+    """Seconds of the fastest run; a run that took long ``enough`` is the last."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        job()
+        seconds.append(time.perf_counter() - start)
+        if seconds[-1] > enough:
+            break
+    return min(seconds)
+
+
+def peak_of(job: Callable[[], object]) -> float:
+    """Most memory held at one time above what was there before, MB."""
+    tracemalloc.start()
+    job()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e6
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import time
-import tracemalloc
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _table import write_table
+from _table import peak_of, write_table
 from scipy.special import expit
 
 from edgewise.ranking.irt import Model, fit_irt
@@ -42,15 +41,6 @@ def timed(job: Callable[[], Any], repeats: int = 3) -> tuple[float, Any]:
         found = job()
         seconds.append(time.perf_counter() - start)
     return min(seconds), found
-
-
-def peak_of(job: Callable[[], object]) -> float:
-    """Most memory held at one time above what was there before, MB."""
-    tracemalloc.start()
-    job()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak / 1e6
 
 
 def log_likelihood(values: np.ndarray, slope: np.ndarray, difficulty: np.ndarray) -> float:

@@ -14,13 +14,12 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _table import write_plot, write_table
+from _table import best_of, write_plot, write_table
 
 MMLU_PRO = Path(__file__).parents[2] / "shared/data/responses/mmlu_pro.responses.parquet"
 ITEMS = (4_444, 8_888, 17_775, 35_550)
@@ -40,18 +39,6 @@ def simulate(n_items: int, n_models: int, seed: int = 0) -> np.ndarray:
     return values
 
 
-def best(job: Callable[[], object], repeats: int = 3) -> float:
-    """Seconds of the fastest run."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        job()
-        seconds.append(time.perf_counter() - start)
-        if seconds[-1] > 10:
-            break
-    return min(seconds)
-
-
 def resident(peak: bool = False) -> float:
     """Memory of this process now, or at its peak, MiB."""
     key = "VmHWM" if peak else "VmRSS"
@@ -68,8 +55,8 @@ def rankllm_job(n_items: int) -> dict[str, float]:
     ones = np.ones(MODELS), np.ones(n_items)
     statistics = sum_statistics(matrix.blocks(), *ones)
     return {
-        "seconds": best(lambda: rankllm(matrix), 20),
-        "solve": best(lambda: statistics.competency(0.85, ones[0]), 20),
+        "seconds": best_of(lambda: rankllm(matrix), 20),
+        "solve": best_of(lambda: statistics.competency(0.85, ones[0]), 20),
     }
 
 
@@ -86,7 +73,7 @@ def sknetwork_job(n_items: int) -> dict[str, float]:
         graph = sparse.bmat([[None, right], [wrong.T, None]], format="csr")
         PageRank(damping_factor=0.85, solver="piteration", n_iter=100, tol=1e-10).fit_predict(graph, weights=restart)
 
-    return {"seconds": best(job)}
+    return {"seconds": best_of(job)}
 
 
 def networkx_job(n_items: int) -> dict[str, float]:
@@ -104,7 +91,7 @@ def networkx_job(n_items: int) -> dict[str, float]:
         graph.add_edges_from(zip((n_items + models).tolist(), items.tolist(), strict=True))
         networkx.pagerank(graph, 0.85, personalization=restart, tol=1e-14, max_iter=1000)
 
-    return {"seconds": best(job, 1)}
+    return {"seconds": best_of(job, 1)}
 
 
 def py_irt_job(n_items: int) -> dict[str, float]:
@@ -121,7 +108,7 @@ def py_irt_job(n_items: int) -> dict[str, float]:
         data = Dataset.from_jsonlines(file.name)
         config = IrtConfig(model_type="1pl", epochs=100, priors="vague", log_every=1000)
         trainer = IrtModelTrainer(config=config, data_path=file.name, dataset=data)
-        return {"seconds": best(lambda: trainer.train(device="cpu"), 1)}
+        return {"seconds": best_of(lambda: trainer.train(device="cpu"), 1)}
 
 
 def bootstrap_job(method: str, replicates: int) -> dict[str, float]:
@@ -130,7 +117,7 @@ def bootstrap_job(method: str, replicates: int) -> dict[str, float]:
 
     matrix = read_responses([MMLU_PRO])
     rng = np.random.default_rng(0)
-    return {"seconds": best(lambda: bootstrap_items(matrix, method, Options(), replicates, rng))}
+    return {"seconds": best_of(lambda: bootstrap_items(matrix, method, Options(), replicates, rng))}
 
 
 def memory_job(n_items: int, n_models: int) -> dict[str, float]:
@@ -143,7 +130,7 @@ def memory_job(n_items: int, n_models: int) -> dict[str, float]:
     matrix = ResponseMatrix.from_array(values)
     found = rankllm(matrix)
     memory = resident(peak=True) - before
-    return {"seconds": best(lambda: rankllm(matrix)), "memory": memory, "sweeps": found.sweeps}
+    return {"seconds": best_of(lambda: rankllm(matrix)), "memory": memory, "sweeps": found.sweeps}
 
 
 def write_parquet(path: Path, n_items: int, n_models: int) -> None:
@@ -169,7 +156,7 @@ def read_job(path: str) -> dict[str, float]:
             file.read_row_group(group)
 
     before = resident()
-    return {"seconds": best(job), "memory": resident(peak=True) - before}
+    return {"seconds": best_of(job), "memory": resident(peak=True) - before}
 
 
 def stream_job(path: str, engine: str) -> dict[str, float]:
@@ -181,7 +168,7 @@ def stream_job(path: str, engine: str) -> dict[str, float]:
         def job() -> None:
             rankllm_parquet(Path(path), Path(folder) / "items.parquet", engine=engine)  # type: ignore[arg-type]
 
-        return {"seconds": best(job, 2), "memory": resident(peak=True) - before}
+        return {"seconds": best_of(job, 2), "memory": resident(peak=True) - before}
 
 
 def add_job(n_items: int, n_models: int) -> dict[str, float]:
@@ -190,7 +177,7 @@ def add_job(n_items: int, n_models: int) -> dict[str, float]:
 
     matrix = ResponseMatrix.from_array(simulate(n_items, n_models + 1))
     last = matrix.select(models=[n_models])
-    refit = best(lambda: rankllm(matrix), 2)
+    refit = best_of(lambda: rankllm(matrix), 2)
     live = Incremental(matrix.select(models=np.arange(n_models)))
     live.propagation()
 
@@ -198,7 +185,7 @@ def add_job(n_items: int, n_models: int) -> dict[str, float]:
         live.add_models(last)
         live.propagation()
 
-    return {"seconds": best(job, 1), "refit": refit}
+    return {"seconds": best_of(job, 1), "refit": refit}
 
 
 def add_items_job(n_items: int) -> dict[str, float]:
@@ -216,7 +203,7 @@ def add_items_job(n_items: int) -> dict[str, float]:
 
     from edgewise.ranking.incremental import _statistics as statistics
 
-    return {"seconds": best(job, 1), "refit": best(lambda: rankllm(matrix), 5)}
+    return {"seconds": best_of(job, 1), "refit": best_of(lambda: rankllm(matrix), 5)}
 
 
 JOBS: dict[str, Callable[..., dict[str, float]]] = {

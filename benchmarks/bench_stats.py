@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import platform
-import time
-import tracemalloc
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -18,33 +16,13 @@ from typing import Any
 
 import krippendorff
 import numpy as np
+from _table import best_of, peak_of
 from scipy import stats as peer
 
 from edgewise import stats
 
 RESULTS = Path(__file__).parent / "results" / "stats.md"
 ROUNDS = 1000  # simulated samples per coverage; standard error 0.7 percentage points at 95 %
-
-
-def best_of(job: Callable[[], object], repeats: int = 3) -> float:
-    """Seconds of the fastest run."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        job()
-        times.append(time.perf_counter() - start)
-        if times[-1] > 20:
-            break
-    return min(times)
-
-
-def peak_of(job: Callable[[], object]) -> float:
-    """Largest memory allocated at one time, MB."""
-    tracemalloc.start()
-    job()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak / 1e6
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]], note: str) -> str:
