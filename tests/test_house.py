@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "edgewise"
 FLOORS = {
     "core": 0,
-    "stats": 1, "models": 1, "sandbox": 1, "training": 1, "scene": 1,
+    "stats": 1, "models": 1, "questions": 1, "sandbox": 1, "training": 1, "scene": 1,
     "ranking": 2, "character": 2, "probing": 2, "society": 2, "loopholes": 2, "personal": 2, "dynamics": 2,
     "embodied": 2, "clinical": 2,
     "checkup": 3, "charter": 3, "report": 3,

@@ -12,7 +12,8 @@ from inspect_ai.log import EvalLog
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from edgewise.core.errors import Unsupported
-from edgewise.ranking.competence import CompetenceConfig, Item, draw_items
+from edgewise.questions import Item
+from edgewise.ranking.competence import CompetenceConfig, draw_items
 from edgewise.ranking.competence.inspect_tasks import competence
 from edgewise.sandbox import sandbox_available
 

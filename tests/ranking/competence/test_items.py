@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from edgewise.core.errors import BadInput
-from edgewise.ranking.competence.extraction import normalise
-from edgewise.ranking.competence.families import DIFFICULTIES, FAMILIES, find_family
-from edgewise.ranking.competence.graders import grade_answer
+from edgewise.questions.extraction import normalise
+from edgewise.questions.families import DIFFICULTIES, FAMILIES, find_family
+from edgewise.questions.graders import grade_answer
 from edgewise.ranking.competence.items import ItemSet, draw_items, most_common
 from edgewise.ranking.competence.types import CompetenceConfig
 
 ALL = CompetenceConfig(families=tuple(FAMILIES), items_per_cell=2, code_items=4)
 DRAW = (
-    "import hashlib; from edgewise.ranking.competence import CompetenceConfig, FAMILIES, draw_items;"
+    "import hashlib; from edgewise.questions import FAMILIES; from edgewise.ranking.competence import CompetenceConfig, draw_items;"
     "drawn = draw_items(CompetenceConfig(families=tuple(FAMILIES), items_per_cell=2, code_items=4), 3);"
     "print(hashlib.sha256(repr((drawn.items, drawn.pools)).encode()).hexdigest())"
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgewise.core.estimate import Estimate
-from edgewise.ranking.competence.families import DIFFICULTIES
+from edgewise.questions.families import DIFFICULTIES
 from edgewise.ranking.competence.placement import ladder, placement_score, placement_table
 from edgewise.ranking.competence.types import ResponseRow
 

@@ -9,10 +9,9 @@ from edgewise.core.lazy import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
     {
-        "edgewise.ranking.competence.families": ("FAMILIES", "Family"),
         "edgewise.ranking.competence.instrument": ("Competence",),
         "edgewise.ranking.competence.items": ("ItemSet", "draw_items"),
         "edgewise.ranking.competence.table": ("read_items", "read_rows"),
-        "edgewise.ranking.competence.types": ("CompetenceConfig", "Item", "ResponseRow"),
+        "edgewise.ranking.competence.types": ("CompetenceConfig", "ResponseRow"),
     }
 )

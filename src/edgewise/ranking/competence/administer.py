@@ -12,18 +12,19 @@ from edgewise.core.errors import BudgetExhausted, ModelFault, Unsupported
 from edgewise.core.instrument import Capability
 from edgewise.core.run import Run
 from edgewise.models.types import Message, Response, Settings
-from edgewise.ranking.competence import prompts
-from edgewise.ranking.competence.extraction import (
+from edgewise.questions.extraction import (
     LETTERS,
     extract_answer,
     extract_choice,
     extract_confidence,
     normalise,
 )
-from edgewise.ranking.competence.families import find_family
-from edgewise.ranking.competence.graders import extract_program, grade_answer, grade_program_once
+from edgewise.questions.families import find_family
+from edgewise.questions.graders import extract_program, grade_answer, grade_program_once
+from edgewise.questions.types import Item
+from edgewise.ranking.competence import prompts
 from edgewise.ranking.competence.items import ItemSet
-from edgewise.ranking.competence.types import CompetenceConfig, Item, Kind, ResponseRow
+from edgewise.ranking.competence.types import CompetenceConfig, Kind, ResponseRow
 
 if TYPE_CHECKING:
     from edgewise.models.door import Model

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from edgewise.core.profile import Evidence, Turn
+from edgewise.questions.extraction import normalise
 from edgewise.ranking.competence.administer import Administration
-from edgewise.ranking.competence.extraction import normalise
 from edgewise.ranking.competence.measures import agreement
 from edgewise.ranking.competence.types import ResponseRow
 

@@ -9,11 +9,12 @@ from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer
 from inspect_ai.solver import TaskState, generate
 
 from edgewise.core.errors import Unsupported
+from edgewise.questions.extraction import extract_answer
+from edgewise.questions.graders import extract_program, grade_answer, grade_program
+from edgewise.questions.types import Item
 from edgewise.ranking.competence import prompts
-from edgewise.ranking.competence.extraction import extract_answer
-from edgewise.ranking.competence.graders import extract_program, grade_answer, grade_program
 from edgewise.ranking.competence.items import ItemSet, draw_items
-from edgewise.ranking.competence.types import CompetenceConfig, Item
+from edgewise.ranking.competence.types import CompetenceConfig
 
 
 @task

@@ -10,7 +10,7 @@ from edgewise.core.instrument import Capability, Control, Cost, Instrument
 from edgewise.core.profile import Panel, Verdict
 from edgewise.core.run import Run
 from edgewise.core.section import Section
-from edgewise.ranking.competence.families import CODE, find_family
+from edgewise.questions.families import CODE, find_family
 from edgewise.ranking.competence.types import SCORE, CompetenceConfig
 
 if TYPE_CHECKING:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from edgewise.core.errors import BadInput
-from edgewise.ranking.competence.extraction import normalise
-from edgewise.ranking.competence.families import CODE, DIFFICULTIES, Difficulty, Family, find_family
-from edgewise.ranking.competence.graders import grade_answer, load_reasoning_gym
-from edgewise.ranking.competence.types import RIGHT, CompetenceConfig, Item
+from edgewise.questions.draw import human_eval, open_sequence, sound_items
+from edgewise.questions.extraction import normalise
+from edgewise.questions.families import CODE, DIFFICULTIES, Difficulty, Family, find_family
+from edgewise.questions.graders import grade_answer
+from edgewise.questions.types import Item
+from edgewise.ranking.competence.types import CompetenceConfig
 
 POOL = 24  # answers drawn per cell for the pools, from other items than those asked
 _POOL_START = 1_000_000  # index in the generator's sequence from which the pools are drawn
@@ -74,9 +72,9 @@ def draw_items(config: CompetenceConfig, seed: int) -> ItemSet:
     for name in config.families:
         for difficulty in DIFFICULTIES:
             family = find_family(name)
-            dataset = _dataset(family, difficulty, seed)
+            dataset = open_sequence(family, difficulty, int(_generator(seed, name, difficulty).integers(2**31)))
             items.extend(_draw_cell(family, difficulty, dataset, config.items_per_cell))
-            others = _sound_items(family, difficulty, dataset, range(_POOL_START, _POOL_START + _TRIES * POOL))
+            others = sound_items(family, difficulty, dataset, range(_POOL_START, _POOL_START + _TRIES * POOL))
             pools[name, difficulty] = tuple(item.answer for item in itertools.islice(others, POOL))
     if config.code_items:
         problems = human_eval()
@@ -89,7 +87,7 @@ def draw_items(config: CompetenceConfig, seed: int) -> ItemSet:
 def _draw_cell(family: Family, difficulty: Difficulty, dataset: Any, count: int) -> list[Item]:
     """The first ``count`` distinct questions of a generator's sequence whose reference answer is seen to be right."""
     drawn: dict[str, Item] = {}
-    for item in _sound_items(family, difficulty, dataset, range(_TRIES * count)):
+    for item in sound_items(family, difficulty, dataset, range(_TRIES * count)):
         drawn.setdefault(item.item_id, item)
         if len(drawn) == count:
             return list(drawn.values())
@@ -100,61 +98,10 @@ def _draw_cell(family: Family, difficulty: Difficulty, dataset: Any, count: int)
     )
 
 
-def _sound_items(family: Family, difficulty: Difficulty, dataset: Any, places: Iterable[int]) -> Iterator[Item]:
-    """The items at these places of a generator's sequence, but for those that are too long or not sound."""
-    for place in places:
-        try:
-            entry: dict[str, Any] = dataset[place]
-        except (RuntimeError, ValueError, IndexError):  # some generators give up on some of their own draws
-            continue
-        item = _item(family, difficulty, entry)
-        sound = family.sound is None or family.sound(item.question, item.answer)
-        if sound and len(item.question) <= family.longest and grade_answer(item, item.answer) >= RIGHT:
-            yield item
-
-
-def _item(family: Family, difficulty: Difficulty, entry: dict[str, Any]) -> Item:
-    question, answer = str(entry["question"]), str(entry["answer"])
-    digest = hashlib.sha256(f"{question}\x00{answer}".encode()).hexdigest()[:8]
-    return Item(
-        item_id=f"rg:{family.name}:{difficulty}:{digest}",
-        family=family.name,
-        difficulty=difficulty,
-        question=question,
-        answer=answer,
-        metadata=json.dumps(entry["metadata"], sort_keys=True),
-    )
-
-
-def _dataset(family: Family, difficulty: Difficulty, seed: int) -> Any:
-    place = int(_generator(seed, family.name, difficulty).integers(2**31))
-    return load_reasoning_gym().create_dataset(family.name, seed=place, size=2**31, **family.parameters(difficulty))
-
-
 def _generator(seed: int, *place: str) -> np.random.Generator:
     """A generator for one cell, the same wherever the set is drawn, with a run or without."""
     name = "/".join(("competence", *place)).encode()
     return np.random.default_rng([abs(seed), int(seed < 0), *name])
-
-
-@lru_cache(maxsize=1)
-def human_eval() -> tuple[Item, ...]:
-    """All 164 HumanEval problems (Chen et al. 2021), from the package ``human-eval``."""
-    from human_eval.data import HUMAN_EVAL, read_problems
-
-    problems = read_problems(HUMAN_EVAL).values()
-    return tuple(
-        Item(
-            item_id=f"humaneval:{problem['task_id'].rpartition('/')[2]}",
-            family=CODE,
-            difficulty="unrated",
-            question=problem["prompt"],
-            answer=problem["canonical_solution"],
-            entry_point=problem["entry_point"],
-            test=problem["test"],
-        )
-        for problem in problems
-    )
 
 
 def most_common(answers: tuple[str, ...]) -> str:

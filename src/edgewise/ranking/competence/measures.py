@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from edgewise.core.estimate import Measure, NotMeasured
-from edgewise.ranking.competence.extraction import normalise
-from edgewise.ranking.competence.families import CODE
+from edgewise.questions.extraction import normalise
+from edgewise.questions.families import CODE
 from edgewise.ranking.competence.placement import placement_score
 from edgewise.ranking.competence.types import SCORE, ResponseRow
 from edgewise.stats.calibration import aurc_estimate, ece_estimate

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.core.estimate import Estimate, Measure, NotMeasured
-from edgewise.ranking.competence.families import DIFFICULTIES
+from edgewise.questions.families import DIFFICULTIES
 from edgewise.ranking.competence.types import ResponseRow
 from edgewise.ranking.matrix import Floats, ResponseMatrix
 from edgewise.ranking.mutual import mutual_rates

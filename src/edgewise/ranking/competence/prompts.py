@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewise.models.types import Message
-from edgewise.ranking.competence.extraction import LETTERS
-from edgewise.ranking.competence.types import Item
+from edgewise.questions.extraction import LETTERS
+from edgewise.questions.types import Item
 
 DIRECT = 'Reply with one line: "Answer:" followed by the answer alone.'
 REASONED = 'Reason first if it helps. End with one line: "Answer:" followed by the answer alone.'

@@ -11,8 +11,8 @@ from edgewise.core.estimate import Measure
 from edgewise.core.profile import Panel
 from edgewise.core.run import Run
 from edgewise.core.section import Block, Figure, Section, Table, Text
-from edgewise.ranking.competence.extraction import normalise
-from edgewise.ranking.competence.families import CODE, DIFFICULTIES
+from edgewise.questions.extraction import normalise
+from edgewise.questions.families import CODE, DIFFICULTIES
 from edgewise.ranking.competence.measures import accuracy, with_confidence
 from edgewise.ranking.competence.placement import placement_table
 from edgewise.ranking.competence.respondents import CONTROLS

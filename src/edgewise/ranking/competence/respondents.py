@@ -13,11 +13,12 @@ import numpy as np
 from edgewise.core.instrument import Capability
 from edgewise.core.run import Run
 from edgewise.models.types import Message, Response, Settings, TokenLogprob
+from edgewise.questions.extraction import LETTERS, normalise
+from edgewise.questions.graders import grade_answer
+from edgewise.questions.types import Item
 from edgewise.ranking.competence import prompts
-from edgewise.ranking.competence.extraction import LETTERS, normalise
-from edgewise.ranking.competence.graders import grade_answer
 from edgewise.ranking.competence.items import ItemSet, draw_items, most_common
-from edgewise.ranking.competence.types import CompetenceConfig, Item, ResponseRow
+from edgewise.ranking.competence.types import CompetenceConfig, ResponseRow
 
 if TYPE_CHECKING:
     from edgewise.models.door import Model

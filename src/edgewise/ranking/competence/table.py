@@ -7,7 +7,8 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from edgewise.core.run import Run
-from edgewise.ranking.competence.types import Item, ResponseRow
+from edgewise.questions.types import Item
+from edgewise.ranking.competence.types import ResponseRow
 
 if TYPE_CHECKING:
     import pyarrow as pa

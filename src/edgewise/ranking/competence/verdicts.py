@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.profile import Verdict
-from edgewise.ranking.competence.families import CODE
+from edgewise.questions.families import CODE
 from edgewise.ranking.competence.types import ResponseRow
 from edgewise.stats.intervals import proportion
 from edgewise.stats.paired import mcnemar_exact

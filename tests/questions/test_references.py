@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from edgewise.ranking.competence import soundness
-from edgewise.ranking.competence.families import FAMILIES
+from edgewise.questions import soundness
+from edgewise.questions.families import FAMILIES
+from edgewise.questions.types import Item
 from edgewise.ranking.competence.items import ItemSet, draw_items
-from edgewise.ranking.competence.types import CompetenceConfig, Item
+from edgewise.ranking.competence.types import CompetenceConfig
 
 
 @pytest.fixture(scope="module")

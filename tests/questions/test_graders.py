@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 
 from edgewise.core.errors import BadInput, Unsupported
 from edgewise.core.run import Run
-from edgewise.ranking.competence.families import FAMILIES, find_family
-from edgewise.ranking.competence.graders import (
+from edgewise.questions.draw import human_eval
+from edgewise.questions.families import FAMILIES, find_family
+from edgewise.questions.graders import (
     extract_program,
     grade_answer,
     grade_program,
     grade_program_once,
     load_reasoning_gym,
 )
-from edgewise.ranking.competence.items import draw_items, human_eval
-from edgewise.ranking.competence.types import CompetenceConfig, Item
+from edgewise.questions.types import Item
+from edgewise.ranking.competence.items import draw_items
+from edgewise.ranking.competence.types import CompetenceConfig
 from edgewise.sandbox import sandbox_available
 
 ITEMS = draw_items(CompetenceConfig(families=tuple(FAMILIES), code_items=0), 2).items

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgewise.core.errors import BadInput
-from edgewise.ranking.competence import soundness
+from edgewise.questions import soundness
 
 Difficulty = Literal["easy", "medium", "hard", "unrated"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")

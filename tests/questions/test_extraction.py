@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from edgewise.ranking.competence.extraction import clean, extract_answer, extract_choice, extract_confidence, normalise
+from edgewise.questions.extraction import clean, extract_answer, extract_choice, extract_confidence, normalise
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any
 from edgewise.core.errors import BadInput
 from edgewise.core.records import Record
 from edgewise.core.run import Run
-from edgewise.ranking.competence.types import Item
+from edgewise.questions.types import Item
 
 _LONGEST = 1_000  # characters of an answer that a scorer sees
 # Some scorers compute the number that an answer names: 1e999999999 would take all memory.
