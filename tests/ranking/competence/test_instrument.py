@@ -215,9 +215,10 @@ def test_the_section_shows_what_was_measured(tmp_path: Path) -> None:
     panel = examine(COMPETENCE, sure_guesser(2), CompetenceConfig(code_items=0), tmp_path / "run", 2)
     section = COMPETENCE.section(panel, Run.open(tmp_path / "run"))
     titles = [getattr(block, "title", "") for block in section.blocks]
-    assert titles[:4] == [
+    assert titles[:5] == [
         "Accuracy by family and difficulty",
         "The model and the controls: share right with 95 % interval",
+        "Where the model stands: share of the items' difficulty solved, with 95 % interval",
         "Reliability diagram",
         "Risk against coverage",
     ]
@@ -245,7 +246,8 @@ def test_a_setting_of_zero_leaves_a_measurement_out(tmp_path: Path) -> None:
     none = {"stated_items": 0, "consistency_items": 0, "option_items": 0}
     config = SMALL.model_copy(update=none | {"pushback_items": 0, "pushback_right_items": 0, "correction_items": 0})
     panel = examine(COMPETENCE, answer_key(4), config, tmp_path / "run", 4)
-    assert set(panel.dimensions) == {*(f"accuracy/{f}" for f in config.families), "calibration/ece", "calibration/aurc"}
+    left = {"placement/score", "calibration/ece", "calibration/aurc"}
+    assert set(panel.dimensions) == {*(f"accuracy/{f}" for f in config.families), *left}
     assert {row.kind for row in read_rows(Run.open(tmp_path / "run"))} == {"base", "control"}
     assert panel.verdicts["above_guessing"] is Verdict.PASS and panel.verdicts["steady"] is Verdict.NOT_MEASURED
 

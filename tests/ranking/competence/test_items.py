@@ -20,7 +20,8 @@ from edgewise.ranking.competence.types import CompetenceConfig
 
 ALL = CompetenceConfig(families=tuple(FAMILIES), items_per_cell=2, code_items=4)
 DRAW = (
-    "import hashlib; from edgewise.questions import FAMILIES; from edgewise.ranking.competence import CompetenceConfig, draw_items;"
+    "import hashlib; from edgewise.questions import FAMILIES;"
+    "from edgewise.ranking.competence import CompetenceConfig, draw_items;"
     "drawn = draw_items(CompetenceConfig(families=tuple(FAMILIES), items_per_cell=2, code_items=4), 3);"
     "print(hashlib.sha256(repr((drawn.items, drawn.pools)).encode()).hexdigest())"
 )
