@@ -78,6 +78,17 @@ def test_a_lasting_fault_is_no_answer_and_is_asked_again_on_resume(
     assert (ledger.faults, ledger.usage.calls, ledger.usage.attempts) == ({}, 1, QUICK.attempts + 1)
 
 
+def test_a_fault_that_a_later_session_does_not_meet_again_is_not_missing(
+    server: fake.FakeServer, tmp_path: Path
+) -> None:
+    server.plan = [fake.status(400)]
+    _, run = ask(server, tmp_path / "run", "hi")
+    assert read_ledger(run.events.read()).faults == {"bad_request": 1}
+    with Run.open(tmp_path / "run", writable=True) as again:
+        again.events.append("started", {})
+        assert read_ledger(again.read_events()).faults == {}
+
+
 @pytest.mark.parametrize("name", FINAL)
 def test_a_refusal_is_not_retried_and_costs_nothing(name: str, server: fake.FakeServer, tmp_path: Path) -> None:
     reply, kind = FINAL[name]

@@ -13,19 +13,20 @@ import pytest
 from edgewise.core.errors import BadInput
 from edgewise.models.embedder import TfIdf
 from edgewise.probing import POLICIES, Case, Mode, Planted, Pool, Replay, confirm_modes, explore, find_modes
+from edgewise.probing.coverage import unseen
 from edgewise.probing.features import Conditions, meets
-from edgewise.probing.modes import cluster, unseen
-from edgewise.probing.runner import Trail
+from edgewise.probing.modes.vectors import cluster
+from edgewise.probing.search.runner import Trail
 from edgewise.probing.targets import PlantedTarget
-from edgewise.probing.worlds import read_recorded
+from edgewise.probing.worlds.reading import read_questions
 
 
 def probe(seed: int, defects: int, good: float = 0.1) -> tuple[Planted, Trail, list[Mode]]:
     world = Planted(np.random.default_rng(seed), regions=12, defects=defects, good=good)
     target = PlantedTarget(world)
     trail = asyncio.run(explore(world, target, POLICIES["bridge"], budget=150))
-    modes, calls = asyncio.run(confirm_modes(find_modes(trail, TfIdf()), world, target))
-    assert (calls > 0) == bool(modes)
+    modes = asyncio.run(confirm_modes(find_modes(trail, TfIdf()), trail, world, target))
+    assert any(step.phase == "holdout" for step in trail.steps) == bool(modes)
     return world, trail, modes
 
 
@@ -110,9 +111,9 @@ def recorded(folder: Path, **columns: list) -> Path:
 
 
 def test_recorded_answers(tmp_path: Path) -> None:
-    cases, answers = read_recorded(recorded(tmp_path))
-    target = Replay("m", answers)
-    verdicts = [asyncio.run(target.ask(case)).verdict for case in cases]
+    found = read_questions(recorded(tmp_path), recorded=True)
+    target = Replay("m", found.answers)
+    verdicts = [asyncio.run(target.ask(case)).verdict for case in found.cases]
     assert verdicts == ["pass", "fail", "invalid"]  # what could not be parsed is nobody's failure
 
 
@@ -126,16 +127,16 @@ def test_recorded_answers(tmp_path: Path) -> None:
 )
 def test_faulty_records_are_named(tmp_path: Path, columns: dict, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        read_recorded(recorded(tmp_path, **columns))
+        read_questions(recorded(tmp_path, **columns), recorded=True)
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(BadInput, match="no whole Parquet file"):
-        read_recorded(tmp_path / "a.parquet")
+        read_questions(tmp_path / "a.parquet", recorded=True)
     pq.write_table(pa.table({"item_id": ["a"]}), tmp_path / "b.parquet")
     with pytest.raises(BadInput, match="field 'question': there is no such column"):
-        read_recorded(tmp_path / "b.parquet")
+        read_questions(tmp_path / "b.parquet", recorded=True)
 
 
 def test_a_pool_gives_each_question_once_and_keeps_some_back() -> None:

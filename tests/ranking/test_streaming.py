@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgewise.core import tables as files
 from edgewise.core.errors import BadInput
 from edgewise.ranking import ResponseMatrix, rankllm_parquet
 from edgewise.ranking.rankllm import rankllm
-from edgewise.ranking.readers import files
 from support.responses import BINARY, GRADED, REAL, real
 
 

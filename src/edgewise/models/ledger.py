@@ -18,7 +18,8 @@ class Ledger:
     Attributes:
         usage: Calls answered, requests sent, tokens, cost. A request that was in flight when the run was killed counts
             with all that was set aside for it, since it may have been charged.
-        faults: Calls that never got an answer, by kind.
+        faults: Calls that got no answer since the run was last started, by kind. A session asks again for whatever it
+            still needs; what only an earlier one needed (a question that followed another answer) is no longer missing.
     """
 
     usage: Usage = field(default_factory=Usage)
@@ -26,12 +27,14 @@ class Ledger:
 
 
 def read_ledger(events: Iterable[Event]) -> Ledger:
-    """Add up ``sent``, ``call`` and ``fault`` events."""
+    """Add up ``sent``, ``call`` and ``fault`` events; ``started`` begins a session."""
     in_flight: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     faults: dict[str, str] = {}
     usage = Usage()
     for event in events:
-        if event.kind == "sent":
+        if event.kind == "started":
+            faults.clear()
+        elif event.kind == "sent":
             in_flight[event.data["call"]].append(event.data)
         elif event.kind in ("call", "fault"):
             spent = Usage.model_validate(event.data["usage"])

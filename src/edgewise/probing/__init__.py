@@ -1,6 +1,6 @@
-"""Probing: a budgeted tree search for questions that a model fails, and the failure modes behind them.
+"""Probing: a budgeted tree search for questions that a model fails, and the failure modes behind them (ProbeLLM).
 
-Names are loaded when first used. The command, the report and the regression pack are not built yet.
+Names are loaded when first used.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ from edgewise.core.lazy import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
     {
-        "edgewise.probing.families": ("Families",),
-        "edgewise.probing.modes": ("confirm_modes", "find_modes"),
-        "edgewise.probing.policies": ("POLICIES", "Search", "find_policy"),
-        "edgewise.probing.runner": ("explore",),
-        "edgewise.probing.targets": ("ModelTarget", "Replay"),
-        "edgewise.probing.types": ("Case", "Mode"),
-        "edgewise.probing.worlds": ("Planted", "Pool"),
+        "edgewise.probing.modes.confirm": ("confirm_modes",),
+        "edgewise.probing.modes.find": ("find_modes",),
+        "edgewise.probing.search.policies": ("POLICIES", "Search", "find_policy"),
+        "edgewise.probing.search.runner": ("Step", "Trail", "explore"),
+        "edgewise.probing.targets": ("ModelTarget", "PlantedModel", "PlantedTarget", "Replay", "Rule"),
+        "edgewise.probing.tools.bench": ("Workbench",),
+        "edgewise.probing.tools.edits": ("RuleEdits",),
+        "edgewise.probing.types": ("Case", "Mode", "Outcome"),
+        "edgewise.probing.worlds.families": ("Families",),
+        "edgewise.probing.worlds.planted": ("Planted",),
+        "edgewise.probing.worlds.pool": ("Pool",),
+        "edgewise.probing.worlds.reading": ("read_questions",),
     }
 )

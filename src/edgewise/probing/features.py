@@ -21,6 +21,7 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 _NEGATION = re.compile(r"\b(?:not|never|no|none|neither|nor|except|cannot)\b|n't\b", re.IGNORECASE)
 _FORMULA = re.compile(r"[=^\\{}]|\b(?:sqrt|sin|cos|log|int)\b")
 _STEPS = {"digits": (2, 3, 4, 5, 7), "numbers": (1, 2, 3, 5, 8), "words": (15, 30, 60, 120, 250), "options": (3, 5, 8)}
+_LARGEST = 40  # size up to which there are thresholds
 _MOST_WORDS = 400  # terms of the vocabulary
 _LEAST_WITH = 4  # cases that a term must occur in
 
@@ -90,7 +91,11 @@ def meets(case: Case, trigger: Iterable[str]) -> bool:
 
 def _settings(case: Case) -> list[str]:
     """Conditions that a case meets, words aside."""
-    found = [f"{name}={value}" for name, value in case.knobs.items()]
+    found = []
+    for name, setting in case.knobs.items():
+        found.append(f"{name}={setting}")
+        if setting.isdecimal():  # a size: what is true of it is true of all smaller ones
+            found += [f"{name}>={least}" for least in range(2, min(int(setting), _LARGEST) + 1)]
     if case.group:
         found.append(f"group={case.group}")
     if case.edit:

@@ -1,24 +1,27 @@
-"""Who is examined: a model through the door, recorded answers, or a planted world's own failures."""
+"""Who is examined: a model through the door, recorded answers, or something with known defects."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Protocol
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pydantic import Field
 
 from edgewise.core.errors import ModelFault
-from edgewise.probing.types import Case, Outcome, Verdict
-from edgewise.probing.worlds import Planted
-from edgewise.questions.extraction import extract_answer, normalise
-from edgewise.questions.graders import grade_answer
-from edgewise.questions.types import RIGHT, Item
+from edgewise.core.records import Record
+from edgewise.probing.features import meets
+from edgewise.probing.grading import LETTERS, judged, number
+from edgewise.probing.types import Case, Outcome
+from edgewise.probing.worlds.planted import Planted
+from edgewise.questions.extraction import extract_answer
 
 if TYPE_CHECKING:
     from edgewise.models.door import Model
+    from edgewise.models.judge import Judge
 
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _AGAIN = 0.7  # temperature of the second and later askings
 _TAIL = 'End with one line: "Answer:" followed by the answer alone.'
-_SHOWN = 80
 
 
 class Target(Protocol):
@@ -29,6 +32,7 @@ class Target(Protocol):
 
     async def ask(self, case: Case, trial: int = 0) -> Outcome:
         """The outcome of asking once."""
+        ...
 
 
 class Replay:
@@ -41,7 +45,7 @@ class Replay:
 
     repeats = False
 
-    def __init__(self, name: str, answers: dict[str, tuple[str | None, str | None]]) -> None:
+    def __init__(self, name: str, answers: Mapping[str, tuple[str | None, str | None]]) -> None:
         self.name, self._answers = name, answers
 
     async def ask(self, case: Case, trial: int = 0) -> Outcome:
@@ -49,8 +53,7 @@ class Replay:
         answer, response = self._answers[case.case_id]
         if answer is None:
             return Outcome(verdict="invalid", response=response, error="nothing could be parsed")
-        right = normalise(answer) == normalise(case.answer)
-        return judged(case, answer, response, right=right)
+        return await judged(case, answer, response)
 
 
 class PlantedTarget:
@@ -64,8 +67,62 @@ class PlantedTarget:
 
     async def ask(self, case: Case, trial: int = 0) -> Outcome:
         """See ``Target``."""
-        wrong = self._world.fails(case)
-        return judged(case, "no" if wrong else "yes", None, right=not wrong)
+        return await judged(case, "no" if self._world.fails(case) else "yes", None)
+
+
+class Rule(Record):
+    """A planted defect.
+
+    Attributes:
+        when: Conditions, all of which hold where it shows; names of ``features``.
+        rate: Share of such questions that it spoils.
+    """
+
+    SCHEMA: ClassVar[str] = "rule/1"
+    when: tuple[str, ...] = Field(min_length=1)
+    rate: float = Field(default=1.0, ge=0, le=1)
+
+
+class PlantedModel:
+    """Knows every answer, but for its defects and for noise. A defect spoils a question for good, noise an answer.
+
+    Args:
+        rules: The defects.
+        noise: Share of answers that are wrong for no reason.
+        seed: Of both.
+    """
+
+    name = "planted"
+    repeats = True
+
+    def __init__(self, rules: Sequence[Rule], *, noise: float = 0.0, seed: int = 0) -> None:
+        self.rules, self._noise, self._seed = tuple(rules), noise, seed
+
+    def defective(self, case: Case) -> bool:
+        """Whether a defect spoils the question."""
+        return any(
+            meets(case, rule.when) and self._draw(case.case_id, f"rule {i}") < rule.rate
+            for i, rule in enumerate(self.rules)
+        )
+
+    async def ask(self, case: Case, trial: int = 0) -> Outcome:
+        """See ``Target``."""
+        wrong = self.defective(case) or self._draw(case.case_id, f"trial {trial}") < self._noise
+        return await judged(case, _wrong(case) if wrong else case.answer, None)
+
+    def _draw(self, *what: str) -> float:
+        digest = hashlib.sha256("\x00".join((str(self._seed), *what)).encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _wrong(case: Case) -> str:
+    if case.options:
+        listed = LETTERS[: len(case.options)]
+        gold = case.answer.upper()
+        place = listed.index(gold) if gold in listed else case.options.index(case.answer)
+        return listed[(place + 1) % len(listed)]
+    gold_number = number(case.answer)
+    return "something else" if gold_number is None else f"{gold_number + 3:g}"
 
 
 class ModelTarget:
@@ -74,12 +131,13 @@ class ModelTarget:
     Args:
         model: The model.
         max_tokens: Of an answer.
+        judge: Asked where no rule can tell whether an answer is right.
     """
 
     repeats = True
 
-    def __init__(self, model: Model, *, max_tokens: int = 256) -> None:
-        self.name, self._model, self._max_tokens = model.name, model, max_tokens
+    def __init__(self, model: Model, *, max_tokens: int = 256, judge: Judge | None = None) -> None:
+        self.name, self._model, self._max_tokens, self._judge = model.name, model, max_tokens, judge
 
     async def ask(self, case: Case, trial: int = 0) -> Outcome:
         """See ``Target``. A fault or a response without an answer is invalid.
@@ -97,67 +155,10 @@ class ModelTarget:
         answer = extract_answer(response.text)
         if answer is None:
             return Outcome(verdict="invalid", response=response.text, error="nothing could be parsed")
-        return judged(case, answer, response.text, right=is_right(case, answer))
+        return await judged(case, answer, response.text, self._judge)
 
 
 def prompt(case: Case) -> str:
     """How a case is put. The wording is part of the measurement."""
-    listed = "".join(f"\n{letter}) {option}" for letter, option in zip(_LETTERS, case.options, strict=False))
+    listed = "".join(f"\n{letter}) {option}" for letter, option in zip(LETTERS, case.options, strict=False))
     return f"{case.question.strip()}{listed}\n\n{_TAIL}"
-
-
-def is_right(case: Case, answer: str) -> bool:
-    """Grade an answer by rule: a family's own scorer, a choice by letter or text, a number, or the same text."""
-    about = json.loads(case.metadata)
-    if "family" in about:
-        item = Item(
-            item_id=case.case_id,
-            family=about["family"],
-            difficulty=about["difficulty"],
-            question=about["question"],
-            answer=case.answer,
-            metadata=about["metadata"],
-        )
-        return grade_answer(item, answer) >= RIGHT
-    if case.options:
-        letter = answer.strip().strip("().:").upper()
-        chosen = case.options[_LETTERS.index(letter)] if letter in _LETTERS[: len(case.options)] and letter else answer
-        gold = case.answer.strip().upper()
-        meant = case.options[_LETTERS.index(gold)] if gold in _LETTERS[: len(case.options)] and gold else case.answer
-        return normalise(chosen) == normalise(meant)
-    try:
-        return abs(float(answer.replace(",", "")) - float(case.answer.replace(",", ""))) <= 1e-4 * max(
-            1.0, abs(float(case.answer.replace(",", "")))
-        )
-    except ValueError:
-        return normalise(answer) == normalise(case.answer)
-
-
-def judged(case: Case, answer: str, response: str | None, *, right: bool) -> Outcome:
-    """The outcome of an answer; of a wrong one, how it is wrong."""
-    verdict: Verdict = "pass" if right else "fail"
-    return Outcome(
-        verdict=verdict,
-        answer=answer,
-        response=response,
-        error="" if right else _what_is_wrong(case, answer),
-        failed=int(not right),
-    )
-
-
-def _what_is_wrong(case: Case, answer: str) -> str:
-    """A description without a model: of what kind the answer is, beside the right one."""
-    try:
-        gold, given = float(case.answer.replace(",", "")), float(answer.replace(",", ""))
-    except ValueError:
-        kind = "another text"
-    else:
-        if gold == -given:
-            kind = "wrong sign"
-        elif gold and given / gold in (10, 100, 0.1, 0.01):
-            kind = "wrong power of ten"
-        elif abs(given - gold) <= 2:
-            kind = "off by a little"
-        else:
-            kind = "too large" if given > gold else "too small"
-    return f"{kind}: {answer[:_SHOWN]} for {case.answer[:_SHOWN]}"

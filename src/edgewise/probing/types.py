@@ -10,6 +10,7 @@ from edgewise.core.records import Record
 Verdict = Literal["pass", "fail", "invalid"]
 Truth = Literal["recorded", "executed", "inherited", "sourced", "consensus"]
 Status = Literal["confirmed", "tentative"]
+Grader = Literal["rule", "judge"]
 
 
 class Case(Record):
@@ -52,8 +53,10 @@ class Outcome(Record):
         answer: What it answered, as extracted.
         response: All that it wrote. Untrusted.
         error: How the answer is wrong, in words.
-        trials: How often it was asked; a failure is asked again.
+        trials: How often it answered; a failure is asked again.
         failed: How often it failed.
+        calls: How often it was asked, with or without an answer.
+        grader: Who says whether it is right.
     """
 
     SCHEMA: ClassVar[str] = "outcome/1"
@@ -63,6 +66,8 @@ class Outcome(Record):
     error: str = ""
     trials: int = 1
     failed: int = 0
+    calls: int = 1
+    grader: Grader = "rule"
 
     @property
     def stable(self) -> bool:
@@ -74,6 +79,7 @@ class Mode(Record):
     """A failure mode: not one failure but when it fails.
 
     Attributes:
+        mode_id: Of its run.
         name: A few words.
         description: What its members share.
         trigger: Conditions under which the target fails, all of which hold; names of ``features``.
@@ -88,10 +94,10 @@ class Mode(Record):
         other_rate: Failure rate of those that do not.
         p_value: One-sided, by Fisher's exact test.
         q_value: The same for all modes at once (Benjamini-Hochberg).
-        stability: Mean overlap (Jaccard) with the nearest cluster of resampled failures.
     """
 
     SCHEMA: ClassVar[str] = "mode/1"
+    mode_id: str
     name: str
     description: str
     trigger: tuple[str, ...]
@@ -106,4 +112,3 @@ class Mode(Record):
     other_rate: Estimate | None = None
     p_value: float | None = None
     q_value: float | None = None
-    stability: float | None = None

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from edgewise.core.errors import BadInput
 from edgewise.core.files import explain_os_errors
+from edgewise.core.tables import in_parts
 from edgewise.ranking.bits import BitPlanes
 from edgewise.ranking.matrix import Block, Floats, split
 from edgewise.ranking.rankllm import (
@@ -32,7 +33,6 @@ from edgewise.ranking.rankllm import (
     sum_statistics,
 )
 from edgewise.ranking.readers.columns import ids, scores
-from edgewise.ranking.readers.files import in_parts
 from edgewise.ranking.readers.tables import open_wide
 
 if TYPE_CHECKING:

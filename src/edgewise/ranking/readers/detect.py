@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from edgewise.core.errors import BadInput
-from edgewise.ranking.readers.files import json_records, read_json
+from edgewise.core.tables import json_records, read_json
 
 Format = Literal["table", "long", "wide", "wide-models", "inspect", "lm-eval", "helm", "alpaca-eval", "edgewise"]
 FORMATS: tuple[str, ...] = get_args(Format)

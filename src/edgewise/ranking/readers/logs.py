@@ -11,8 +11,8 @@ import numpy as np
 
 from edgewise.core.errors import BadInput
 from edgewise.core.run import Run
+from edgewise.core.tables import json_records, read_json
 from edgewise.ranking.matrix import tally
-from edgewise.ranking.readers.files import json_records, read_json
 from edgewise.ranking.readers.part import Part, Repeats
 
 _NAN = float("nan")

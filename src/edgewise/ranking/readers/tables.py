@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.core.errors import BadInput
+from edgewise.core.tables import Source, in_parts, open_table
 from edgewise.ranking.matrix import Floats, ResponseMatrix, compact, tally
 from edgewise.ranking.readers.columns import floats, ids, is_text, scores
-from edgewise.ranking.readers.files import Source, in_parts, open_table
 from edgewise.ranking.readers.part import Part, Repeats
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgewise.core.errors import BadInput
-from edgewise.probing.tree import REGIMES, Node, Regime, Tree
+from edgewise.probing.search.tree import REGIMES, Node, Regime, Tree
 
 _FIRST = 10  # tickets before the least share of a regime is looked at
 

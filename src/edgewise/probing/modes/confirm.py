@@ -1,0 +1,138 @@
+"""Is a mode real? Fresh questions that meet its trigger, against fresh ones that meet no mode's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.probing.features import meets
+from edgewise.probing.modes.find import rate_of
+from edgewise.probing.search.runner import Step, Trail, ask_all
+from edgewise.probing.targets import Target
+from edgewise.probing.types import Case, Mode
+from edgewise.probing.worlds.world import World
+from edgewise.stats.multiple import benjamini_hochberg
+
+FRESH = 16  # questions for a mode, where the budget allows
+_FEWEST = 6  # below which nothing could be confirmed
+LEVEL = 0.05
+
+Writer = Callable[[Mode, int], Awaitable[list[Case]]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many fresh questions are asked.
+
+    Attributes:
+        modes: How many modes can be tested.
+        fresh: Questions for each.
+        controls: Questions that meet no trigger, the same for all modes.
+    """
+
+    modes: int
+    fresh: int
+    controls: int
+
+
+def plan_holdout(modes: int, questions: int | None) -> Plan:
+    """Divide questions among modes and controls so that each comparison is as sharp as can be.
+
+    Many groups against one control are best compared if the control is larger by the square root of their number
+    (Dunnett 1955).
+
+    Args:
+        modes: How many there are, the most promising first.
+        questions: How many may be asked; ``None`` for as many as are of use.
+    """
+    for tested in range(modes, 0, -1):
+        root = float(np.sqrt(tested))
+        fresh = FRESH if questions is None else min(FRESH, int(questions / (tested + root)))
+        controls = round(root * fresh)
+        if questions is not None:
+            controls = min(max(controls, 2 * fresh), questions - tested * fresh)
+        else:
+            controls = max(controls, 2 * fresh)
+        if fresh >= _FEWEST:
+            return Plan(tested, fresh, controls)
+    return Plan(0, 0, 0)
+
+
+async def confirm_modes(
+    modes: Sequence[Mode],
+    trail: Trail,
+    world: World,
+    target: Target,
+    *,
+    calls: int | None = None,
+    again: int = 0,
+    jobs: int = 1,
+    writer: Writer | None = None,
+) -> list[Mode]:
+    """Ask fresh questions that meet each trigger, and ones that meet none, and keep what holds beyond chance.
+
+    The questions become steps of the trail, so that the mode's rates can be checked.
+
+    Args:
+        modes: Tentative modes, the most promising first.
+        trail: Of the search.
+        world: Source of fresh questions.
+        target: Who answers.
+        calls: Calls that may be made at most. Never overrun.
+        again: How often a failure is asked again.
+        jobs: Questions in flight at a time.
+        writer: Writes questions from a mode's description, where the world has too few.
+
+    Returns:
+        The modes with their rates, confirmed or tentative. Those that the budget did not reach have no rates.
+    """
+    from scipy.stats import fisher_exact
+
+    if not modes:
+        return []
+    dearest = 1 + (again if target.repeats else 0)
+    plan = plan_holdout(len(modes), None if calls is None else calls // dearest)
+    fresh: list[tuple[str, Case]] = []
+    if plan.modes:
+        free = world.holdout(lambda case: not any(meets(case, mode.trigger) for mode in modes), plan.controls)
+        fresh += [("", case) for case in free]
+    asked_before = {step.case.case_id for step in trail.steps}
+    for mode in modes[: plan.modes]:
+        cases = world.holdout(lambda case, mode=mode: meets(case, mode.trigger), plan.fresh)  # type: ignore[misc]
+        if len(cases) < plan.fresh and writer is not None:
+            cases += await writer(mode, plan.fresh - len(cases))
+        fresh += [(mode.mode_id, case) for case in cases]
+    fresh = [(about, case) for about, case in fresh if case.case_id not in asked_before]
+    outcomes = await ask_all(target, [case for _, case in fresh], again=again, jobs=jobs)
+    for (about, case), outcome in zip(fresh, outcomes, strict=True):
+        trail.steps.append(Step(len(trail.steps), "holdout", None, case, outcome, about))
+    counts = {about: _counts(trail, about) for about in ("", *(mode.mode_id for mode in modes))}
+    other, other_n = counts[""]
+    p_values: dict[str, float] = {}
+    for mode in modes:
+        failed, n = counts[mode.mode_id]
+        if n and other_n:
+            table = np.array([[failed, n - failed], [other, other_n - other]])
+            p_values[mode.mode_id] = float(fisher_exact(table, alternative="greater").pvalue)
+    adjusted = np.asarray(benjamini_hochberg(list(p_values.values()))).tolist() if p_values else []
+    q_values = dict(zip(p_values, adjusted, strict=True))
+    return [
+        mode.model_copy(
+            update={
+                "rate": rate_of(*counts[mode.mode_id]),
+                "other_rate": rate_of(other, other_n),
+                "p_value": p_values.get(mode.mode_id),
+                "q_value": q_values.get(mode.mode_id),
+                "status": "confirmed" if q_values.get(mode.mode_id, 1.0) < LEVEL else "tentative",
+            }
+        )
+        for mode in modes
+    ]
+
+
+def _counts(trail: Trail, about: str) -> tuple[int, int]:
+    """Failures among the fresh questions for a mode, and how many had a verdict."""
+    steps = [s for s in trail.steps if s.phase == "holdout" and s.about == about and s.outcome.verdict != "invalid"]
+    return sum(step.outcome.stable for step in steps), len(steps)

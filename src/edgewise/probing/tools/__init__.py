@@ -1,0 +1,1 @@
+"""Makers of questions from questions, texts and models."""
