@@ -57,12 +57,12 @@ def checkup(
         instruments=tuple(only or ()),
         options=_settings(settings or []),
         limits=Limits.parse(budget),
-        prices=_prices(price),
+        prices=prices(price),
         can=None if can is None else tuple(can.split(",")),
         connections=connections,
         timeout=timeout,
         cache=None if cache is None else str(cache.resolve()),
-        model_args=_model_args(model_arg or []),
+        model_args=model_args(model_arg or []),
     )
     plan = _announce(config, as_json=as_json and dry_run)
     if dry_run:
@@ -70,7 +70,7 @@ def checkup(
             print_json(plan)
         return
     folder = out if out is not None else fresh_folder(model)
-    _finish(_watch(folder, check_up(config, folder, seed=seed)), as_json=as_json)
+    _finish(watch(folder, check_up(config, folder, seed=seed)), as_json=as_json)
 
 
 def resume(
@@ -81,8 +81,9 @@ def resume(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Continue a check-up that was stopped, or retry what faults left out."""
+    """Continue a check-up or a probe that was stopped, or retry what faults left out."""
     from edgewise.checkup import resume_checkup
+    from edgewise.cli import probe
     from edgewise.core.run import Run
     from edgewise.models.budget import Limits
 
@@ -90,7 +91,12 @@ def resume(
         moved = Run.repair(run)
         stderr_console().print(f"{moved} damaged line(s) set aside in {run / 'events.jsonl.bad'}")
     limits: Limits | None = None if budget is None else Limits.parse(budget)
-    _finish(_watch(run, resume_checkup(run, limits=limits)), as_json=as_json)
+    if Run.open(run).manifest.kind == "probe":
+        from edgewise.probing.job import resume_probe
+
+        probe.finish(probe.watch(run, resume_probe(run, limits=limits)), as_json=as_json)
+        return
+    _finish(watch(run, resume_checkup(run, limits=limits)), as_json=as_json)
 
 
 def _finish(done: Checkup, *, as_json: bool) -> None:
@@ -141,16 +147,15 @@ def as_contract(done: Checkup) -> dict[str, Any]:
     }
 
 
-def _watch(folder: Path, job: Any) -> Checkup:
+def watch(folder: Path, job: Any) -> Any:
     """Run ``job`` while showing how far its run has come."""
     import asyncio
 
     from edgewise.cli.progress import show_progress
 
-    async def both() -> Checkup:
+    async def both() -> Any:
         async with show_progress(folder, stderr_console()):
-            done: Checkup = await job
-            return done
+            return await job
 
     return asyncio.run(both())
 
@@ -192,7 +197,8 @@ def _settings(given: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _model_args(given: list[str]) -> dict[str, Any]:
+def model_args(given: list[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` with YAML values; never a key."""
     import yaml
 
     found: dict[str, Any] = {}
@@ -206,7 +212,8 @@ def _model_args(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def _prices(text: str) -> Prices | None:
+def prices(text: str) -> Prices | None:
+    """``INPUT,OUTPUT``."""
     from edgewise.models.budget import Prices
 
     if not text:

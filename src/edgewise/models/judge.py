@@ -6,15 +6,14 @@ What a judge says is one rater's opinion. Rooms that measure with judges separat
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-import orjson
-from pydantic import Field, ValidationError, create_model
+from pydantic import Field, create_model
 
 from edgewise.core.errors import BadInput
 from edgewise.core.records import Record
 from edgewise.models.door import Model
+from edgewise.models.structured import ask_record, fence_for, fenced
 from edgewise.models.types import Message, Settings
 
 _SYSTEM = (
@@ -90,11 +89,11 @@ class Judge:
         if not low < high:
             raise BadInput("the lowest score must be below the highest", field="scale")
         schema = create_model("_Score", __base__=Record, reason=(str, ...), score=(int, Field(ge=low, le=high)))
-        fence = _fence(text, context)
+        fence = fence_for(text, context)
         asked = [
             f"Rubric: {rubric}",
-            *([_fenced(fence, "What was asked", context)] if context else []),
-            _fenced(fence, "The text to judge", text),
+            *([fenced(fence, "What was asked", context)] if context else []),
+            fenced(fence, "The text to judge", text),
             f'Give your reason in one sentence and a whole number from {low} to {high}: {{"reason": …, "score": …}}',
         ]
         answer, problem = await self._ask(fence, asked, schema)
@@ -114,12 +113,12 @@ class Judge:
         problems: list[str] = []
         for swapped in (False, True):
             a, b = (second, first) if swapped else (first, second)
-            fence = _fence(a, b, context)
+            fence = fence_for(a, b, context)
             asked = [
                 f"Criterion: {criterion}",
-                *([_fenced(fence, "What was asked", context)] if context else []),
-                _fenced(fence, "Text A", a),
-                _fenced(fence, "Text B", b),
+                *([fenced(fence, "What was asked", context)] if context else []),
+                fenced(fence, "Text A", a),
+                fenced(fence, "Text B", b),
                 'Which text is better by the criterion? {"reason": one sentence, "choice": "A", "B" or "tie"}',
             ]
             answer, problem = await self._ask(fence, asked, _Choice)
@@ -139,43 +138,11 @@ class Judge:
 
     async def _ask(self, fence: str, parts: list[str], schema: type[R]) -> tuple[R | None, str | None]:
         messages = (Message.system(_SYSTEM.format(fence=fence)), Message.user("\n\n".join(parts)))
-        settings = self.settings.model_copy(update={"json_schema": _plain_schema(schema)})
-        response = await self.model.generate(messages, settings)
-        return _parse(response.text, schema)
+        answer, problem = await ask_record(self.model, messages, schema, self.settings)
+        return answer, None if problem is None else f"the judge: {problem}"
 
 
 def _turned(choice: Literal["A", "B", "tie"], swapped: bool) -> Literal["first", "second", "tie"]:
     if choice == "tie":
         return "tie"
     return "first" if (choice == "A") != swapped else "second"
-
-
-def _fence(*texts: str) -> str:
-    """A tag that does not occur in the texts, and that their authors could not foresee without knowing them all."""
-    digest = hashlib.sha256("\x00".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
-    return f"text-{digest[:12]}"
-
-
-def _fenced(fence: str, title: str, text: str) -> str:
-    return f"{title}:\n<{fence}>\n{text}\n</{fence}>"
-
-
-def _plain_schema(schema: type[Record]) -> dict[str, Any]:
-    """The record's JSON schema without titles, which some servers refuse."""
-    full = schema.model_json_schema()
-    properties = {k: {a: b for a, b in v.items() if a != "title"} for k, v in full["properties"].items()}
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-def _parse(text: str, schema: type[R]) -> tuple[R | None, str | None]:
-    """The one JSON object in ``text``, validated; or why there is none."""
-    start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
-        return None, "the judge gave no JSON object"
-    try:
-        return schema.model_validate(orjson.loads(text[start : end + 1])), None
-    except orjson.JSONDecodeError:
-        return None, "the judge's JSON cannot be read"
-    except ValidationError as error:
-        problem = error.errors()[0]
-        return None, f"the judge's answer does not fit: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"

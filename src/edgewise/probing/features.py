@@ -65,10 +65,10 @@ class Conditions:
             if terms:
                 vocabulary.update(words(case))
         n = len(cases)
-        names = [name for name, count in settings.items() if _LEAST_WITH <= count < n]
+        names = sorted(name for name, count in settings.items() if _LEAST_WITH <= count < n)
         usual = [(count, word) for word, count in vocabulary.items() if _LEAST_WITH <= count <= 0.6 * n]
         names += [f'"{word}"' for _, word in sorted(usual, key=lambda each: (-each[0], each[1]))[:_MOST_WORDS]]
-        self.names: tuple[str, ...] = tuple(sorted(names))
+        self.names: tuple[str, ...] = tuple(names)  # settings first: of equals, they are preferred
         self._place = {name: i for i, name in enumerate(self.names)}
 
     def matrix(self, cases: Iterable[Case]) -> NDArray[np.bool_]:

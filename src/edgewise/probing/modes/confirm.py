@@ -1,4 +1,4 @@
-"""Is a mode real? Fresh questions that meet its trigger, against fresh ones that meet no mode's."""
+"""Is a mode real? Fresh questions that meet its trigger, against fresh ones that do not."""
 
 from __future__ import annotations
 
@@ -97,6 +97,8 @@ async def confirm_modes(
     fresh: list[tuple[str, Case]] = []
     if plan.modes:
         free = world.holdout(lambda case: not any(meets(case, mode.trigger) for mode in modes), plan.controls)
+        # Where some trigger leaves too few, any question will do, for the modes whose trigger it does not meet.
+        free += world.holdout(lambda case: True, plan.controls - len(free))
         fresh += [("", case) for case in free]
     asked_before = {step.case.case_id for step in trail.steps}
     for mode in modes[: plan.modes]:
@@ -108,11 +110,12 @@ async def confirm_modes(
     outcomes = await ask_all(target, [case for _, case in fresh], again=again, jobs=jobs)
     for (about, case), outcome in zip(fresh, outcomes, strict=True):
         trail.steps.append(Step(len(trail.steps), "holdout", None, case, outcome, about))
-    counts = {about: _counts(trail, about) for about in ("", *(mode.mode_id for mode in modes))}
-    other, other_n = counts[""]
+    counts = {mode.mode_id: _counts(mode, trail, of_mode=True) for mode in modes}
+    others = {mode.mode_id: _counts(mode, trail, of_mode=False) for mode in modes}
     p_values: dict[str, float] = {}
     for mode in modes:
         failed, n = counts[mode.mode_id]
+        other, other_n = others[mode.mode_id]
         if n and other_n:
             table = np.array([[failed, n - failed], [other, other_n - other]])
             p_values[mode.mode_id] = float(fisher_exact(table, alternative="greater").pvalue)
@@ -122,7 +125,7 @@ async def confirm_modes(
         mode.model_copy(
             update={
                 "rate": rate_of(*counts[mode.mode_id]),
-                "other_rate": rate_of(other, other_n),
+                "other_rate": rate_of(*others[mode.mode_id]),
                 "p_value": p_values.get(mode.mode_id),
                 "q_value": q_values.get(mode.mode_id),
                 "status": "confirmed" if q_values.get(mode.mode_id, 1.0) < LEVEL else "tentative",
@@ -132,7 +135,11 @@ async def confirm_modes(
     ]
 
 
-def _counts(trail: Trail, about: str) -> tuple[int, int]:
-    """Failures among the fresh questions for a mode, and how many had a verdict."""
-    steps = [s for s in trail.steps if s.phase == "holdout" and s.about == about and s.outcome.verdict != "invalid"]
-    return sum(step.outcome.stable for step in steps), len(steps)
+def _counts(mode: Mode, trail: Trail, *, of_mode: bool) -> tuple[int, int]:
+    """Failures among the fresh questions for a mode, or among its controls, and how many had a verdict."""
+    steps = [step for step in trail.steps if step.phase == "holdout" and step.outcome.verdict != "invalid"]
+    if of_mode:
+        chosen = [step for step in steps if step.about == mode.mode_id]
+    else:
+        chosen = [step for step in steps if not step.about and not meets(step.case, mode.trigger)]
+    return sum(step.outcome.stable for step in chosen), len(chosen)

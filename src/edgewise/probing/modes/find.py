@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CENTRAL, _BOUNDARY = 4, 3
 _CHANCE = 0.05  # above which a trigger is not taken up
+_MOST = 0.5
 _SAME = 0.5  # overlap (Jaccard) of failures from which two modes are one
 
 
@@ -37,6 +38,9 @@ def find_modes(trail: Trail, embedder: Embedder) -> list[Mode]:
     failed = np.array([step.outcome.stable for step in judged])
     passed = np.array([step.outcome.verdict == "pass" for step in judged])
     base = base_rate(trail)
+    # Conditions that most questions meet make no mode.
+    broad = np.array([step.phase in ("seed", "macro") for step in judged])
+    met[:, met[broad].mean(0) > _MOST] = False
     # What each density cluster has in common; then what the failures left over have.
     triggers: dict[tuple[int, ...], float] = {}
     rest = failed.copy()
