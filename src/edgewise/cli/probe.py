@@ -11,8 +11,7 @@ from edgewise.cli.output import AsJson, print_json, stderr_console, stdout_conso
 from edgewise.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from edgewise.models.budget import Limits
-    from edgewise.probing.job import ProbeConfig, ProbeRun
+    from edgewise.probing.job import ProbeRun
 
 _POLICIES = "bridge, paper, alternate, novelty or uniform."
 _SHOWN = 20
@@ -27,7 +26,9 @@ def probe(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL", help="What to examine; or: pack RUN, check PACK MODEL, compare RUN RUN.", show_default=False
+            metavar="MODEL",
+            help="What to examine; or: pack RUN, check PACK MODEL, compare RUN RUN.",
+            show_default=False,
         ),
     ],
     seeds: Annotated[str, typer.Option(help="reasoning-gym[:family,...] or a table of questions.")] = "reasoning-gym",

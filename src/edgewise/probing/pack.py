@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import orjson
 from pydantic import ValidationError
 
@@ -20,10 +20,10 @@ from edgewise.core.tables import json_records
 from edgewise.models.open import open_model
 from edgewise.probing.features import meets
 from edgewise.probing.modes.find import rate_of
-from edgewise.probing.search.runner import Step, ask_all
+from edgewise.probing.search.runner import Step, Trail, ask_all
 from edgewise.probing.tables import read_modes, read_trail, short, write_tables
 from edgewise.probing.targets import ModelTarget
-from edgewise.probing.types import Case, Mode
+from edgewise.probing.types import Case, Mode, Outcome
 
 Kind = Literal["member", "fresh", "boundary", "control"]
 Change = Literal["fixed", "regressed", "new", "unchanged", "unclear"]
@@ -185,7 +185,7 @@ async def check_pack(
             target = ModelTarget(model.bind(run), max_tokens=max_tokens)
             cases = [question.case for question in pack.questions]
             outcomes = await ask_all(target, cases, again=0, jobs=jobs)
-            trail = _as_trail(pack, list(outcomes))
+            trail = _as_trail(pack, outcomes)
             write_tables(run, trail, pack.modes)
             changes = []
             for mode in pack.modes:
@@ -203,9 +203,7 @@ async def check_pack(
         model.close()
 
 
-def _as_trail(pack: Pack, outcomes: Sequence[Any]) -> Any:
-    from edgewise.probing.search.runner import Trail
-
+def _as_trail(pack: Pack, outcomes: Sequence[Outcome]) -> Trail:
     trail = Trail()
     for question, outcome in zip(pack.questions, outcomes, strict=True):
         about = question.modes[0] if question.modes else ""
@@ -215,15 +213,15 @@ def _as_trail(pack: Pack, outcomes: Sequence[Any]) -> Any:
 
 def _paired(mode: Mode, pairs: Sequence[tuple[bool, bool]]) -> Changed:
     """The same questions then and now, by the exact McNemar test."""
-    from edgewise.stats.paired import mcnemar
+    from edgewise.stats.paired import mcnemar_exact
 
     before = rate_of(sum(a for a, _ in pairs), len(pairs))
     after = rate_of(sum(b for _, b in pairs), len(pairs))
     outcome: Change = "unclear"
     if pairs:
-        better, worse = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
-        if mcnemar(better, worse) < _LEVEL:
-            outcome = "fixed" if better > worse else "regressed"
+        then, now = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]
+        if mcnemar_exact(then, now) < _LEVEL:
+            outcome = "fixed" if sum(now) < sum(then) else "regressed"
         elif len(pairs) >= 6:
             outcome = "unchanged"
     return Changed(mode, before, after, outcome)
@@ -256,29 +254,8 @@ def _between(mode: Mode, steps: list[list[Step]], *, new: bool) -> Changed:
     (a, n), (b, m) = counts
     outcome: Change = "unclear"
     if min(n, m) >= 4:
-        p = float(fisher_exact([[a, n - a], [b, m - b]]).pvalue)
+        p = float(fisher_exact(np.array([[a, n - a], [b, m - b]])).pvalue)
         less = b / m < a / n
-        if p < _LEVEL:
-            outcome = "fixed" if less else "new" if new else "regressed"
-        else:
-            outcome = "unchanged"
+        worse: Change = "new" if new else "regressed"
+        outcome = "unchanged" if p >= _LEVEL else "fixed" if less else worse
     return Changed(mode, rate_of(a, n), rate_of(b, m), outcome)
-
-
-def as_samples(pack: Pack) -> list[dict[str, Any]]:
-    """The questions in the form of Inspect's samples: input, target, id and metadata."""
-    from edgewise.probing.targets import prompt
-
-    return [
-        {
-            "id": question.case.case_id,
-            "input": prompt(question.case),
-            "target": question.case.answer,
-            "metadata": {
-                "modes": list(question.modes),
-                "kind": question.kind,
-                "case": json.loads(question.case.model_dump_json()),
-            },
-        }
-        for question in pack.questions
-    ]

@@ -90,7 +90,6 @@ async def probe(
             world,
             target,
             calls=calls - trail.calls,
-            again=again,
             jobs=jobs,
             writer=None if writer is None else writer.from_description,
         )

@@ -13,10 +13,11 @@ from edgewise.core.instrument import load_instrument
 from edgewise.core.profile import Evidence, Panel, Profile
 from edgewise.core.run import Manifest, Run
 from edgewise.core.section import Section, Text
+from edgewise.probing.report import build_section as probing_section
 from edgewise.ranking.report import build_section as ranking_section
 
 # Kinds of runs that have no profile, and what their one section is made by.
-SECTIONS: dict[str, Callable[[Run], Section]] = {"rank": ranking_section}
+SECTIONS: dict[str, Callable[[Run], Section]] = {"probe": probing_section, "rank": ranking_section}
 _PER_DIMENSION = 3  # transcripts shown behind one dimension
 
 
@@ -141,6 +142,8 @@ def reproduce(manifest: Manifest) -> str:
     config = manifest.config
     if manifest.kind == "rank":
         return _reproduce_rank(config, manifest.seed)
+    if manifest.kind == "probe":
+        return _reproduce_probe(config, manifest.seed)
     words = ["edgewise", manifest.kind, str(config.get("model", "")), "--seed", str(manifest.seed)]
     words += ["--full"] if config.get("depth") == "full" else []
     for name in config.get("instruments") or ():
@@ -157,6 +160,26 @@ def reproduce(manifest: Manifest) -> str:
         words += ["--can", ",".join(config["can"])]
     for key, value in (config.get("model_args") or {}).items():
         words += ["-M", f"{key}={value}"]
+    return shlex.join(words)
+
+
+def _reproduce_probe(config: dict[str, Any], seed: int) -> str:
+    from edgewise.probing.job import ProbeConfig
+
+    words = ["edgewise", "probe", str(config["model"]), "--seed", str(seed)]
+    for name, value in ProbeConfig.model_validate(config):
+        if value == ProbeConfig.model_fields[name].default or name == "model":
+            continue
+        if name == "limits":
+            words += ["--limits", ",".join(f"{k}={v}" for k, v in value.model_dump(exclude_none=True).items())]
+        elif name == "prices":
+            words += ["--price", f"{value.input:g},{value.output:g}"]
+        elif name == "edits":
+            words.append("--no-edits")
+        elif name == "model_args":
+            words += [word for key, item in value.items() for word in ("-M", f"{key}={item}")]
+        else:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 

@@ -16,7 +16,9 @@ from edgewise.probing.worlds.world import World
 from edgewise.stats.multiple import benjamini_hochberg
 
 FRESH = 16  # questions for a mode, where the budget allows
-_FEWEST = 6  # below which nothing could be confirmed
+_FEWEST = 5  # below which nothing could be confirmed
+_FIRST = 0.5  # share of the questions for the first look
+_EDGE = 0.1  # by how much a mode must fail more often there
 LEVEL = 0.05
 
 Writer = Callable[[Mode, int], Awaitable[list[Case]]]
@@ -67,13 +69,13 @@ async def confirm_modes(
     target: Target,
     *,
     calls: int | None = None,
-    again: int = 0,
     jobs: int = 1,
     writer: Writer | None = None,
 ) -> list[Mode]:
     """Ask fresh questions that meet each trigger, and ones that meet none, and keep what holds beyond chance.
 
-    The questions become steps of the trail, so that the mode's rates can be checked.
+    The questions become steps of the trail, so that the mode's rates can be checked. Each is asked once: in the mean
+    over questions, an answer that comes out differently the next time is no bias.
 
     Args:
         modes: Tentative modes, the most promising first.
@@ -81,7 +83,6 @@ async def confirm_modes(
         world: Source of fresh questions.
         target: Who answers.
         calls: Calls that may be made at most. Never overrun.
-        again: How often a failure is asked again.
         jobs: Questions in flight at a time.
         writer: Writes questions from a mode's description, where the world has too few.
 
@@ -92,24 +93,20 @@ async def confirm_modes(
 
     if not modes:
         return []
-    dearest = 1 + (again if target.repeats else 0)
-    plan = plan_holdout(len(modes), None if calls is None else calls // dearest)
-    fresh: list[tuple[str, Case]] = []
-    if plan.modes:
-        free = world.holdout(lambda case: not any(meets(case, mode.trigger) for mode in modes), plan.controls)
-        # Where some trigger leaves too few, any question will do, for the modes whose trigger it does not meet.
-        free += world.holdout(lambda case: True, plan.controls - len(free))
-        fresh += [("", case) for case in free]
-    asked_before = {step.case.case_id for step in trail.steps}
-    for mode in modes[: plan.modes]:
-        cases = world.holdout(lambda case, mode=mode: meets(case, mode.trigger), plan.fresh)  # type: ignore[misc]
-        if len(cases) < plan.fresh and writer is not None:
-            cases += await writer(mode, plan.fresh - len(cases))
-        fresh += [(mode.mode_id, case) for case in cases]
-    fresh = [(about, case) for about, case in fresh if case.case_id not in asked_before]
-    outcomes = await ask_all(target, [case for _, case in fresh], again=again, jobs=jobs)
-    for (about, case), outcome in zip(fresh, outcomes, strict=True):
-        trail.steps.append(Step(len(trail.steps), "holdout", None, case, outcome, about))
+    left = calls
+    # Half of the questions go to all modes, the rest to those that still look real. To stop where there is nothing to
+    # be seen makes the test at the end no less strict.
+    for share in (_FIRST, 1.0):
+        promising = [mode for mode in modes if share < 1 or _looks_real(mode, trail)]
+        plan = plan_holdout(len(promising), None if left is None else int(share * left))
+        fresh = await _draw(promising[: plan.modes], modes, plan, world, writer)
+        asked = {step.case.case_id for step in trail.steps}
+        fresh = [(about, case) for about, case in fresh if case.case_id not in asked]
+        outcomes = await ask_all(target, [case for _, case in fresh], again=0, jobs=jobs)
+        for (about, case), outcome in zip(fresh, outcomes, strict=True):
+            trail.steps.append(Step(len(trail.steps), "holdout", None, case, outcome, about))
+        if left is not None:
+            left -= sum(outcome.calls for outcome in outcomes)
     counts = {mode.mode_id: _counts(mode, trail, of_mode=True) for mode in modes}
     others = {mode.mode_id: _counts(mode, trail, of_mode=False) for mode in modes}
     p_values: dict[str, float] = {}
@@ -133,6 +130,29 @@ async def confirm_modes(
         )
         for mode in modes
     ]
+
+
+async def _draw(
+    tested: Sequence[Mode], modes: Sequence[Mode], plan: Plan, world: World, writer: Writer | None
+) -> list[tuple[str, Case]]:
+    """Fresh questions for each mode that is tested, and controls (for no mode)."""
+    if not tested:
+        return []
+    free = world.holdout(lambda case: not any(meets(case, mode.trigger) for mode in modes), plan.controls)
+    # Where some trigger leaves too few, any question will do, for the modes whose trigger it does not meet.
+    free += world.holdout(lambda case: True, plan.controls - len(free))
+    fresh = [("", case) for case in free]
+    for mode in tested:
+        cases = world.holdout(lambda case, mode=mode: meets(case, mode.trigger), plan.fresh)  # type: ignore[misc]
+        if len(cases) < plan.fresh and writer is not None:
+            cases += await writer(mode, plan.fresh - len(cases))
+        fresh += [(mode.mode_id, case) for case in cases]
+    return fresh
+
+
+def _looks_real(mode: Mode, trail: Trail) -> bool:
+    (failed, n), (other, other_n) = (_counts(mode, trail, of_mode=which) for which in (True, False))
+    return n > 0 and other_n > 0 and failed / n > other / other_n + _EDGE
 
 
 def _counts(mode: Mode, trail: Trail, *, of_mode: bool) -> tuple[int, int]:

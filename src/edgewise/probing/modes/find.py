@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CENTRAL, _BOUNDARY = 4, 3
 _CHANCE = 0.05  # above which a trigger is not taken up
 _MOST = 0.5
-_SAME = 0.5  # overlap (Jaccard) of failures from which two modes are one
+_OWN = 0.4  # share of its failures that no more certain mode has; with less it is a part of them
 
 
 def find_modes(trail: Trail, embedder: Embedder) -> list[Mode]:
@@ -63,13 +63,13 @@ def find_modes(trail: Trail, embedder: Embedder) -> list[Mode]:
     while rest.sum() >= LEAST and take(rest.copy()):
         pass
     modes: list[Mode] = []
-    taken: list[Flags] = []
+    taken = np.zeros(len(failures), dtype=bool)
     for chosen in sorted(triggers, key=lambda t: (triggers[t], t)):
         rows = np.asarray(met[:, list(chosen)].all(1))
         members = rows[rows_of]
-        if any((members & other).sum() >= _SAME * (members | other).sum() for other in taken):
+        if members[~taken].sum() < _OWN * members.sum():
             continue
-        taken.append(members)
+        taken |= members
         names = tuple(conditions.names[c] for c in chosen)
         counter = counter_conditions(names, met, conditions.names, rows, passed)
         modes.append(_mode(f"m{len(modes) + 1}", names, counter, np.flatnonzero(members), failures, vectors, trail))
