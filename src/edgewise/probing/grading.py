@@ -76,23 +76,23 @@ async def judged(case: Case, answer: str, response: str | None, judge: Judge | N
 async def same_meaning(judge: Judge, case: Case, answer: str) -> bool | None:
     """Whether an answer means what the truth does; ``None`` if the judge does not say, or is not to be trusted.
 
-    The judge is asked three times: about the answer and the truth in both orders, without being told which is which,
-    and about the answer and a word that means nothing. Whoever talks the judge into "the same" talks it into that as
-    well, and then there is no verdict.
+    The judge is asked about the answer and the truth in both orders, without being told which is which; about the
+    answer and a word that means nothing; and about the answer and itself. An answer that talks the judge into "the
+    same" or into "not the same" does so there as well, and then there is no verdict.
     """
     if len(answer) > _LONGEST:
         return None
     decoy = "".join(chr(ord("a") + int(c, 16)) for c in hashlib.sha256(case.case_id.encode()).hexdigest()[:10])
     said = []
-    for pair in ((case.answer, answer), (answer, case.answer), (decoy, answer)):
+    for pair in ((case.answer, answer), (answer, case.answer), (decoy, answer), (answer, answer)):
         try:
             both = f"First answer: {pair[0]}\nSecond answer: {pair[1]}"
             rating = await judge.rate(_RUBRIC, both, scale=(0, 2), context=case.question[:2000])
         except ModelFault:
             return None
         said.append(rating.score)
-    one, other, false = said
-    if false != 0 or one != other or one not in (0, 2):
+    one, other, decoyed, same = said
+    if decoyed != 0 or same != 2 or one != other or one not in (0, 2):
         return None
     return one == 2
 

@@ -82,7 +82,7 @@ class Changed:
 
     def as_data(self) -> dict[str, Any]:
         """For ``--json``."""
-        rates = {
+        rates: dict[str, Any] = {
             name: short(None if rate is None else rate.model_dump())
             for name, rate in (("before", self.before), ("after", self.after))
         }
@@ -100,7 +100,7 @@ class Checked:
 
     def as_data(self) -> dict[str, Any]:
         """For ``--json``."""
-        modes = [change.as_data() for change in self.changes]
+        modes: list[Any] = [change.as_data() for change in self.changes]
         return {"model": self.model, "modes": modes, "unanswered": self.unanswered, "run": str(self.run)}
 
 
@@ -131,7 +131,7 @@ def write_pack(run: Run, path: Path) -> Pack:
         if kind is not None:
             questions.append(Question(modes=met, kind=kind, failed=step.outcome.stable, case=step.case))
     pack = Pack(model=str(run.manifest.model.get("name", "?")), modes=tuple(modes), questions=tuple(questions))
-    header = {"pack": Pack.SCHEMA, "canary": _CANARY, "model": pack.model}
+    header: dict[str, Any] = {"pack": Pack.SCHEMA, "canary": _CANARY, "model": pack.model}
     header |= {"modes": [mode.model_dump(mode="json") for mode in modes]}
     lines = [header, *(question.model_dump(mode="json") for question in questions)]
     write_atomically(path, b"".join(orjson.dumps(line) + b"\n" for line in lines))

@@ -21,8 +21,8 @@ _CUT = 60  # characters of a question in the tree
 _COLOURS = {"pass": "#9fb7e8", "fail": "#d9534f", "flaky": "#f0ad4e", "invalid": "#bbbbbb"}
 _LEAD = (
     "A mode is not one failure but when it fails. Confirmed modes failed more often than chance on fresh questions "
-    "that were drawn after the mode was found; only those rates say how often. What was found by searching for failures "
-    "does not."
+    "that were drawn after the mode was found; only those rates say how often. What was found by searching for "
+    "failures does not."
 )
 
 
