@@ -40,6 +40,7 @@ def build_section(run: Run) -> Section:
     confirmed = sum(mode.status == "confirmed" for mode in modes)
     flaky = sum(s.outcome.verdict == "fail" and not s.outcome.stable for s in trail.steps)
     lead = (
+        f"{run.manifest.model.get('name', '?')}, policy {run.manifest.config.get('policy', '?')}. "
         f"{trail.calls:,} calls, {len(trail.steps):,} questions: {len(trail.failures):,} failed, {flaky:,} failed once "
         f"but not again, {trail.invalid:,} had no answer to judge. {confirmed} confirmed modes, "
         f"{len(modes) - confirmed} tentative. {_LEAD}"
@@ -61,7 +62,7 @@ def _modes_table(modes: Sequence[Mode]) -> Table:
     rows = tuple(
         (
             mode.name,
-            mode.status,
+            "yes" if mode.status == "confirmed" else "no",
             _interval(mode.rate),
             _interval(mode.other_rate),
             mode.q_value,
@@ -70,7 +71,7 @@ def _modes_table(modes: Sequence[Mode]) -> Table:
         )
         for mode in modes
     )
-    columns = ("fails when", "status", "fails, fresh", "fails otherwise", "q", "share of failures", "found")
+    columns = ("fails when", "confirmed", "fails, fresh", "fails otherwise", "q", "share of failures", "found")
     return Table(title="Failure modes", columns=columns, rows=rows)
 
 
