@@ -215,7 +215,7 @@ def _read(config: ProbeConfig, seed: int) -> _Materials:
 
 
 def _pool(cases: Sequence[Case], rng: np.random.Generator) -> Pool:
-    return Pool(cases, TfIdf(64, whole_words=True).embed([case.question for case in cases]), rng)
+    return Pool(cases, TfIdf(64).embed([case.question for case in cases]), rng)
 
 
 def read_planted(path: Path) -> PlantedModel:

@@ -72,7 +72,9 @@ def find_modes(trail: Trail, embedder: Embedder) -> list[Mode]:
         taken |= members
         names = tuple(conditions.names[c] for c in chosen)
         counter = counter_conditions(names, met, conditions.names, rows, passed)
-        modes.append(_mode(f"m{len(modes) + 1}", names, counter, np.flatnonzero(members), failures, vectors, trail))
+        share = rate_of(int((rows & broad & failed).sum()), int((broad & failed).sum()))
+        mode = _mode(f"m{len(modes) + 1}", names, counter, np.flatnonzero(members), failures, vectors, trail)
+        modes.append(mode.model_copy(update={"share": share}))
     return modes
 
 
@@ -100,7 +102,6 @@ def _mode(
     order = np.argsort(-(vectors[members] @ vectors[members].mean(0)), kind="stable").tolist()
     passing = [step for step in trail.steps if step.outcome.verdict == "pass"]
     boundary = boundary_pairs([chosen[i] for i in order[::-1][:_BOUNDARY]], passing, trail)
-    broad = [step for step in broad_steps(trail) if step.outcome.stable]
     lacking = Counter(name for _, near in boundary for name in names if not meets(near.case, (name,)))
     return Mode(
         mode_id=mode_id,
@@ -112,13 +113,13 @@ def _mode(
         central=tuple(chosen[i].case.case_id for i in order[:_CENTRAL]),
         boundary=tuple((fail.case.case_id, near.case.case_id) for fail, near in boundary),
         truths=dict(Counter(step.case.truth for step in chosen)),
-        share=rate_of(sum(meets(step.case, names) for step in broad), len(broad)),
     )
 
 
 def boundary_pairs(edge: Sequence[Step], passing: Sequence[Step], trail: Trail) -> list[tuple[Step, Step]]:
     """Failures at the edge with their nearest passing cases: parents and siblings first, then the most alike."""
     pairs = []
+    said = {step.number: words(step.case) for step in passing}
     for fail in edge:
         kin = [p for p in passing if fail.parent is not None and p.parent == fail.parent]
         if fail.parent is not None and trail.steps[fail.parent].outcome.verdict == "pass":
@@ -126,7 +127,7 @@ def boundary_pairs(edge: Sequence[Step], passing: Sequence[Step], trail: Trail) 
         ours = words(fail.case)
 
         def likeness(other: Step, ours: set[str] = ours) -> float:
-            theirs = words(other.case)
+            theirs = said[other.number]
             return len(ours & theirs) / max(1, len(ours | theirs))
 
         candidates = kin or passing

@@ -18,7 +18,6 @@ LEAST = 3  # members of a cluster
 _SMALL = 15  # failures below which density says nothing
 _CUT = 0.7  # cosine distance at which small sets are cut
 _DIMENSIONS = 20
-_DENSE = 6_000  # rows above which a sample is clustered, and the others go to the cluster of their nearest in it
 
 
 def failure_vectors(failures: Sequence[Step], embedder: Embedder, weight: float = 0.6) -> Vectors:
