@@ -9,12 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgewise.core.errors import BadInput
 from edgewise.models.embedder import TfIdf
 from edgewise.probing import POLICIES, Case, Mode, Planted, Pool, Replay, confirm_modes, explore, find_modes
-from edgewise.probing.coverage import unseen
+from edgewise.probing.coverage import expected_new, unseen
 from edgewise.probing.features import Conditions, meets
+from edgewise.probing.modes.confirm import plan_holdout
 from edgewise.probing.modes.vectors import cluster
 from edgewise.probing.search.runner import Trail
 from edgewise.probing.targets import PlantedTarget
@@ -95,6 +98,24 @@ def test_conditions_are_those_that_a_question_meets() -> None:
 def test_unseen_kinds() -> None:
     assert unseen([5, 3, 2]) == 0
     assert unseen([1, 1, 1, 2]) == 3 * 2 / 4
+    assert expected_new([5, 3, 2], 100) == 0 == expected_new([], 100)
+    counts = [1, 1, 1, 2]
+    assert expected_new(counts, 0) == 0
+    # One more sighting is new as often as the singletons say (Good 1953), corrected for what is left.
+    assert expected_new(counts, 1) == pytest.approx(1.5 * 3 / (5 * 1.5 + 3))
+    assert expected_new(counts, 1e6) == pytest.approx(unseen(counts))
+
+
+@given(st.integers(0, 12), st.one_of(st.none(), st.integers(0, 400)))
+def test_the_plan_of_a_holdout_keeps_to_its_questions(modes: int, questions: int | None) -> None:
+    plan = plan_holdout(modes, questions)
+    assert 0 <= plan.modes <= modes and min(plan.fresh, plan.controls) >= 0
+    if questions is not None:
+        assert plan.modes * plan.fresh + plan.controls <= questions
+    if questions is None or questions >= 400:
+        assert plan.modes == modes
+    if plan.modes:
+        assert plan.controls >= plan.fresh
 
 
 def recorded(folder: Path, **columns: list) -> Path:
