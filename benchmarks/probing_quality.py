@@ -58,6 +58,22 @@ def edgewise_labels(trail: Any, failures: list[Any]) -> np.ndarray:
     return labels
 
 
+def cluster_labels(vectors: np.ndarray) -> np.ndarray:
+    """edgewise's clustering step alone, on the same vectors as its rivals."""
+    from edgewise.probing.modes.vectors import cluster
+
+    return cluster(vectors)
+
+
+def conditions_of(trail: Any, failures: list[Any]) -> np.ndarray:
+    """The conditions that edgewise knows of, one column each, scaled so that all of them weigh what a topic does."""
+    from edgewise.probing.features import Conditions
+
+    conditions = Conditions([step.case for step in trail.steps], terms=False)
+    met = conditions.matrix(step.case for step in failures)
+    return met / np.sqrt(max(1, met.shape[1]))
+
+
 def faultmap_labels(vectors: np.ndarray, method: str) -> np.ndarray | None:
     """Clusters by faultmap's own function with its default sizes; ``None`` if it is not installed."""
     path = PEERS["faultmap"] / "faultmap/slicing/clustering.py"

@@ -14,7 +14,7 @@ from edgewise.core.errors import BadInput, RunError, Unsupported
 from edgewise.core.run import Run
 from edgewise.models import Limits
 
-SMALL = {"competence": {"code_items": 0, "families": ["chain_sum", "gcd"]}}
+SMALL = {"competence": {"code_items": 0, "families": ["chain_sum", "gcd"]}, "probing": {"budget": 20}}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_checkup_and_its_replay(bot: str, tmp_path: Path) -> None:
     assert Run.open(tmp_path / "run").read_profile() == done.profile
     again = CheckupConfig(model=f"replay:{tmp_path / 'run'}", options=SMALL)
     replayed = asyncio.run(check_up(again, tmp_path / "replay", seed=3))
-    for name in ("profile.json", "tables/responses.parquet", "tables/items.parquet"):
+    for name in ("profile.json", *(f"tables/{table}.parquet" for table in ("responses", "items", "nodes", "modes"))):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "replay" / name).read_bytes()
     assert replayed.status == "complete"
 
@@ -74,7 +74,7 @@ class Broken:
 @pytest.mark.parametrize("error", [ZeroDivisionError("oops"), Unsupported("no simulator here")])
 def test_an_instrument_that_fails_is_not_measured(error: Exception, bot: str, tmp_path: Path) -> None:
     config = CheckupConfig(model=bot, options=SMALL)
-    (plan,) = plan_checkup(config)
+    plan = next(plan for plan in plan_checkup(config) if plan.instrument.name == "competence")
     broken = checkup.Plan(Broken(error), plan.config, plan.cost)  # type: ignore[arg-type]
     with Run.create(tmp_path / "run", "checkup", config.model_dump(mode="json"), seed=0) as run:
         subject = checkup._open(config).bind(run)

@@ -14,7 +14,7 @@ import pytest
 from support import fake_server as fake
 from support.commands import MAIN, as_json, edgewise
 
-SMALL = ["--set", "competence.code_items=0", "--set", "competence.families=[chain_sum, gcd]"]
+SMALL = ["--only", "competence", "--set", "competence.code_items=0", "--set", "competence.families=[chain_sum, gcd]"]
 
 
 @pytest.fixture

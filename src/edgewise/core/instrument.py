@@ -63,6 +63,11 @@ class Cost(Record):
     input_tokens: int
     output_tokens: int
 
+    @classmethod
+    def of(cls, calls: int, input_tokens: int, output_tokens: int) -> Self:
+        """Calls that are alike; tokens are those of each."""
+        return cls(calls=calls, input_tokens=calls * input_tokens, output_tokens=calls * output_tokens)
+
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             calls=self.calls + other.calls,

@@ -215,8 +215,7 @@ class Run:
             RunError: The table is missing.
             CorruptRecord: It is not what the run wrote.
         """
-        import io
-
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.table_path(name)
@@ -228,7 +227,8 @@ class Run:
         recorded = [e.data["sha256"] for e in self.read_events("table") if e.key == name]
         if recorded and recorded[-1] != hashlib.sha256(content).hexdigest():
             raise CorruptRecord("the table is not the one the run wrote (its digest differs)", where=str(path), fix=fix)
-        return pq.read_table(io.BytesIO(content))
+        # Without threads: a process that ends soon after would be aborted now and then while they are still starting.
+        return pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
 
     def table_path(self, name: str) -> Path:
         """Where a table lies."""

@@ -9,8 +9,10 @@ from edgewise.core.lazy import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
     {
+        "edgewise.probing.instrument": ("Probing", "ProbingConfig"),
         "edgewise.probing.modes.confirm": ("confirm_modes",),
         "edgewise.probing.modes.find": ("find_modes",),
+        "edgewise.probing.probe": ("Probe", "probe"),
         "edgewise.probing.search.policies": ("POLICIES", "Search", "find_policy"),
         "edgewise.probing.search.runner": ("Step", "Trail", "explore"),
         "edgewise.probing.targets": ("ModelTarget", "PlantedModel", "PlantedTarget", "Replay", "Rule"),

@@ -80,7 +80,7 @@ class Conditions:
                 if name in self._place:
                     row[self._place[name]] = True
             rows.append(row)
-        return np.array(rows).reshape(-1, len(self.names))
+        return np.array(rows, dtype=bool).reshape(len(rows), len(self.names))
 
 
 def meets(case: Case, trigger: Iterable[str]) -> bool:

@@ -108,10 +108,9 @@ def write_pack(run: Run, path: Path) -> Pack:
     """Freeze the confirmed modes of a probe: a header line, then a line for each question.
 
     Raises:
-        BadInput: The run is no probe, or has no confirmed mode.
+        BadInput: The run has not probed, or has no confirmed mode.
     """
-    if run.manifest.kind != "probe":
-        raise BadInput(f"this is a {run.manifest.kind} run; need one of `edgewise probe`", file=run.path)
+    _need_modes(run)
     modes = [mode for mode in read_modes(run) if mode.status == "confirmed"]
     if not modes:
         raise BadInput("the run has no confirmed mode", file=run.path, fix="a larger --budget may confirm some")
@@ -136,6 +135,12 @@ def write_pack(run: Run, path: Path) -> Pack:
     lines = [header, *(question.model_dump(mode="json") for question in questions)]
     write_atomically(path, b"".join(orjson.dumps(line) + b"\n" for line in lines))
     return pack
+
+
+def _need_modes(run: Run) -> None:
+    if run.manifest.kind not in ("probe", "checkup") or not run.table_path("modes").is_file():
+        need = "one of `edgewise probe`, or a check-up with the instrument `probing`"
+        raise BadInput(f"this {run.manifest.kind} run holds no search for failure modes; need {need}", file=run.path)
 
 
 def read_pack(path: Path) -> Pack:
@@ -231,11 +236,10 @@ def compare_runs(first: Run, second: Run) -> list[Changed]:
     """What became of the modes that either run confirmed, by questions that were not chosen for failing.
 
     Raises:
-        BadInput: One of them is no probe.
+        BadInput: One of them has not probed.
     """
     for run in (first, second):
-        if run.manifest.kind != "probe":
-            raise BadInput(f"this is a {run.manifest.kind} run; need one of `edgewise probe`", file=run.path)
+        _need_modes(run)
     steps = [[s for s in read_trail(run).steps if s.outcome.verdict != "invalid"] for run in (first, second)]
     modes = [[mode for mode in read_modes(run) if mode.status == "confirmed"] for run in (first, second)]
     triggers = {frozenset(mode.trigger) for mode in modes[0]}

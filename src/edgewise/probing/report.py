@@ -27,22 +27,27 @@ _LEAD = (
 
 
 def build_section(run: Run) -> Section:
-    """Mode cards with examples and boundary pairs, the search tree, coverage, what is left.
+    """The page of ``edgewise probe``: ``section_of`` with who was examined, and what it cost.
 
     Raises:
         RunError: A table is missing.
         CorruptRecord: A table is not what the run wrote.
     """
-    trail, modes = read_trail(run), read_modes(run)
     ends = [event.data for event in run.read_events("finished")]
-    notes = list(ends[-1].get("notes", ())) if ends else []
-    usage = ends[-1].get("usage", {}) if ends else {}
+    facts = ends[-1] if ends else {}
+    about = f"{run.manifest.model.get('name', '?')}, policy {run.manifest.config.get('policy', '?')}. "
+    section = section_of(read_trail(run), read_modes(run), about=about, notes=facts.get("notes", ()))
+    usage = facts.get("usage", {})
+    return section.model_copy(update={"blocks": (*section.blocks, _cost(usage))}) if usage else section
+
+
+def section_of(trail: Trail, modes: Sequence[Mode], *, about: str = "", notes: Sequence[str] = ()) -> Section:
+    """Mode cards with examples and boundary pairs, the search tree, coverage, what is left."""
     confirmed = sum(mode.status == "confirmed" for mode in modes)
     flaky = sum(s.outcome.verdict == "fail" and not s.outcome.stable for s in trail.steps)
     lead = (
-        f"{run.manifest.model.get('name', '?')}, policy {run.manifest.config.get('policy', '?')}. "
-        f"{trail.calls:,} calls, {len(trail.steps):,} questions: {len(trail.failures):,} failed, {flaky:,} failed once "
-        f"but not again, {trail.invalid:,} had no answer to judge. {confirmed} confirmed modes, "
+        f"{about}{trail.calls:,} calls, {len(trail.steps):,} questions: {len(trail.failures):,} failed, {flaky:,} "
+        f"failed once but not again, {trail.invalid:,} had no answer to judge. {confirmed} confirmed modes, "
         f"{len(modes) - confirmed} tentative. {_LEAD}"
     )
     blocks: list[Block] = [Text(text=note) for note in notes]
@@ -53,8 +58,6 @@ def build_section(run: Run) -> Section:
     else:
         blocks.append(Text(text="No failure mode was found."))
     blocks += [*_left(modes, trail), _coverage(trail), _tree(trail), _truths(trail)]
-    if usage:
-        blocks.append(_cost(usage))
     return Section(title="Probing", lead=lead, blocks=tuple(blocks))
 
 
@@ -88,15 +91,16 @@ def _card(mode: Mode, trail: Trail) -> list[Block]:
     blocks: list[Block] = [Text(text=f"{words} Truth of its members: {truths}.")]
     for case_id in mode.central[:_EXAMPLES]:
         if case_id in steps:
-            blocks.append(Transcript(title=f"A failure: {case_id}", turns=_turns(steps[case_id])))
+            blocks.append(Transcript(title=f"A failure: {case_id}", turns=turns(steps[case_id])))
     for fail, near in mode.boundary[:_EXAMPLES]:
         if fail in steps and near in steps:
-            turns = (*_turns(steps[fail]), *_turns(steps[near]))
-            blocks.append(Transcript(title=f"Where it stops: {fail} fails, {near} passes", turns=turns))
+            both = (*turns(steps[fail]), *turns(steps[near]))
+            blocks.append(Transcript(title=f"Where it stops: {fail} fails, {near} passes", turns=both))
     return blocks
 
 
-def _turns(step: Step) -> tuple[Turn, ...]:
+def turns(step: Step) -> tuple[Turn, ...]:
+    """A question, what was answered, and what is right."""
     listed = "".join(f"\n{chr(65 + i)}) {option}" for i, option in enumerate(step.case.options))
     judged = "right" if step.outcome.verdict == "pass" else f"wrong; right would be {step.case.answer}"
     given = step.outcome.response or step.outcome.answer or "(nothing)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from pydantic import Field
 
 from edgewise.core.errors import ModelFault
+from edgewise.core.instrument import Capability
 from edgewise.core.records import Record
 from edgewise.probing.features import meets
 from edgewise.probing.grading import LETTERS, judged, number
@@ -94,6 +95,7 @@ class PlantedModel:
 
     name = "planted"
     repeats = True
+    capabilities = frozenset({Capability.TEXT})
 
     def __init__(self, rules: Sequence[Rule], *, noise: float = 0.0, seed: int = 0) -> None:
         self.rules, self._noise, self._seed = tuple(rules), noise, seed

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
 
 from edgewise.core.errors import BadInput
 from edgewise.questions import soundness
@@ -13,6 +15,8 @@ Difficulty = Literal["easy", "medium", "hard", "unrated"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard")
 CODE = "code"
 Sound = Callable[[str, str], bool]
+_CHARACTERS_PER_TOKEN = 2  # low on purpose: digits and grids take more tokens than prose
+_TEMPLATE = 60  # tokens of our own words around a question
 
 
 @dataclass(frozen=True)
@@ -106,3 +110,22 @@ def find_family(name: str) -> Family:
     if name not in FAMILIES:
         raise BadInput(f"no family is called {name!r}", field="families", fix=f"known: {', '.join(FAMILIES)}")
     return FAMILIES[name]
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        for name in names:
+            find_family(name)
+    except BadInput as error:
+        raise ValueError(f"{error.message} (known: {', '.join(FAMILIES)})") from None
+    if not names or len(set(names)) != len(names):
+        raise ValueError("name at least one family, and none twice")
+    return names
+
+
+FamilyNames = Annotated[tuple[str, ...], AfterValidator(_known)]  # in a configuration
+
+
+def most_tokens(characters: int) -> int:
+    """Upper estimate of the tokens of a question of so many characters, with the words around it."""
+    return characters // _CHARACTERS_PER_TOKEN + _TEMPLATE

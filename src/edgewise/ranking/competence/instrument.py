@@ -10,14 +10,13 @@ from edgewise.core.instrument import Capability, Control, Cost, Instrument
 from edgewise.core.profile import Panel, Verdict
 from edgewise.core.run import Run
 from edgewise.core.section import Section
-from edgewise.questions.families import CODE, find_family
+from edgewise.questions.families import CODE, find_family, most_tokens
 from edgewise.ranking.competence.types import SCORE, CompetenceConfig
 
 if TYPE_CHECKING:
     from edgewise.models.door import Model
 
-_CHARACTERS_PER_TOKEN = 2  # low on purpose: digits and grids take more tokens than prose
-_TEMPLATE = 60  # tokens of our own words around a question
+_FOLLOW_UP = 60  # tokens of our own words in a second question
 _PROGRAM_QUESTION = 1_400  # characters; the longest HumanEval problem is shorter
 _REPLY = 8
 
@@ -82,26 +81,26 @@ class Competence(Instrument["Model", CompetenceConfig]):
 
     def cost(self, config: CompetenceConfig) -> Cost:
         """Upper estimate: every subset is taken to be full and to hold the longest questions."""
-        lengths = [_tokens(find_family(name).longest) for name in config.families]
+        lengths = [most_tokens(find_family(name).longest) for name in config.families]
         per_family = 3 * config.items_per_cell
         base = Cost(
             calls=config.reasoning_items,
             input_tokens=per_family * sum(lengths),
             output_tokens=config.reasoning_items * config.max_tokens,
         )
-        code = _calls(config.code_items, _tokens(_PROGRAM_QUESTION), config.code_max_tokens)
+        code = Cost.of(config.code_items, most_tokens(_PROGRAM_QUESTION), config.code_max_tokens)
         longest, reasoning = max(lengths), config.reasoning_items
-        followed = longest + config.max_tokens + _TEMPLATE
+        followed = longest + config.max_tokens + _FOLLOW_UP
         pushes = config.pushback_items + config.pushback_right_items
         letters = config.max_tokens if config.reasoning else _REPLY
         return (
             base
             + code
-            + _calls(min(config.stated_items, reasoning), followed, _REPLY)
-            + _calls(min(pushes, reasoning), followed, config.max_tokens)
-            + _calls(min(config.correction_items, reasoning), followed, config.max_tokens)
-            + _calls(min(config.option_items, reasoning) * config.option_orders, longest + _TEMPLATE, letters)
-            + _calls(min(config.consistency_items, reasoning) * config.consistency_samples, longest, config.max_tokens)
+            + Cost.of(min(config.stated_items, reasoning), followed, _REPLY)
+            + Cost.of(min(pushes, reasoning), followed, config.max_tokens)
+            + Cost.of(min(config.correction_items, reasoning), followed, config.max_tokens)
+            + Cost.of(min(config.option_items, reasoning) * config.option_orders, longest + _FOLLOW_UP, letters)
+            + Cost.of(min(config.consistency_items, reasoning) * config.consistency_samples, longest, config.max_tokens)
         )
 
     def controls(self) -> Sequence[Control[Model]]:
@@ -121,14 +120,6 @@ class Competence(Instrument["Model", CompetenceConfig]):
         from edgewise.ranking.competence.report import build_section
 
         return build_section(panel, run)
-
-
-def _tokens(characters: int) -> int:
-    return characters // _CHARACTERS_PER_TOKEN + _TEMPLATE
-
-
-def _calls(calls: int, input_tokens: int, output_tokens: int) -> Cost:
-    return Cost(calls=calls, input_tokens=calls * input_tokens, output_tokens=calls * output_tokens)
 
 
 def _value(panel: Panel, dimension: str) -> float | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from edgewise.core.errors import BadInput
 from edgewise.core.instrument import InstrumentConfig
-from edgewise.questions.families import DIFFICULTIES, FAMILIES, QUICK_FAMILIES, find_family
+from edgewise.questions.families import DIFFICULTIES, FAMILIES, QUICK_FAMILIES, FamilyNames
 from edgewise.questions.types import RIGHT
 
 Kind = Literal["base", "control", "stated", "sample", "options", "pushback", "pushback_right", "correction"]
@@ -38,7 +37,7 @@ class CompetenceConfig(InstrumentConfig):
         controls: Administer the control respondents as well.
     """
 
-    families: tuple[str, ...] = QUICK_FAMILIES
+    families: FamilyNames = QUICK_FAMILIES
     items_per_cell: int = Field(default=1, ge=1, le=1000)
     code_items: int = Field(default=3, ge=0, le=164)
     reasoning: bool = False
@@ -54,18 +53,6 @@ class CompetenceConfig(InstrumentConfig):
     correction_items: int = Field(default=4, ge=0)
     concurrency: int = Field(default=8, ge=1)
     controls: bool = True
-
-    @field_validator("families")
-    @classmethod
-    def _families_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            for name in names:
-                find_family(name)
-        except BadInput as error:
-            raise ValueError(f"{error.message} (known: {', '.join(FAMILIES)})") from None
-        if not names or len(set(names)) != len(names):
-            raise ValueError("name at least one family, and none twice")
-        return names
 
     @classmethod
     def full(cls) -> Self:
