@@ -152,7 +152,7 @@ class Probing(Instrument["Model | PlantedModel", ProbingConfig]):
 
         if not panel.measured:
             return Section(title=self.title, lead="", blocks=tuple(Text(text=caveat) for caveat in panel.caveats))
-        return section_of(read_trail(run), read_modes(run), notes=panel.caveats)
+        return section_of(read_trail(run), read_modes(run))  # the report shows the caveats
 
 
 def _verdict(confirmed: int, rate: Estimate | None) -> Verdict:
