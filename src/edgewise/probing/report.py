@@ -56,7 +56,9 @@ def section_of(trail: Trail, modes: Sequence[Mode], *, about: str = "", notes: S
         for mode in modes[:_CARDS]:
             blocks += _card(mode, trail)
     else:
-        blocks.append(Text(text="No failure mode was found: no kind of question surely fails more often than the rest."))
+        blocks.append(
+            Text(text="No failure mode was found: no kind of question surely fails more often than the rest.")
+        )
     blocks += [*(_left(modes, trail) if modes else []), _coverage(trail), _tree(trail), _truths(trail)]
     return Section(title="Probing", lead=lead, blocks=tuple(blocks))
 
