@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
@@ -47,3 +48,11 @@ def browser(tmp_path: Path) -> Callable[..., str]:
 # A busy machine is no finding.
 hypothesis.settings.register_profile("edgewise", deadline=None)
 hypothesis.settings.load_profile("edgewise")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Each of several workers keeps to one core: threads that wait for one another by spinning stall on a shared one."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
