@@ -1,0 +1,1 @@
+"""Agents: one interface, five kinds (chat, learning, exact, scripted, replay)."""

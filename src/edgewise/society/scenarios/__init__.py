@@ -1,0 +1,35 @@
+"""The scenarios, one a file. A name is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from edgewise.core.errors import BadInput
+from edgewise.society.scenario import Scenario
+
+# Name → class, in the order of the risks' numbers. The module has the scenario's name.
+SCENARIOS: dict[str, str] = {
+    "compute_commons": "ComputeCommons",
+}
+
+
+def scenario_class(name: str) -> type[Scenario]:
+    """The class of a scenario.
+
+    Raises:
+        BadInput: There is none of that name.
+    """
+    if name not in SCENARIOS:
+        raise BadInput(f"there is no scenario {name!r}", field="scenario", fix=f"known: {', '.join(SCENARIOS)}")
+    found: type[Scenario] = getattr(import_module(f"{__name__}.{name}"), SCENARIOS[name])
+    return found
+
+
+def find_scenario(name: str, **options: Any) -> Scenario:
+    """A scenario with the given parameters.
+
+    Raises:
+        BadInput: There is none of that name, or it has no such parameter.
+    """
+    return scenario_class(name)().with_options(options)
