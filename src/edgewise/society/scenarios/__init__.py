@@ -10,6 +10,8 @@ from edgewise.society.scenario import Scenario
 
 # Name → class, in the order of the risks' numbers. The module has the scenario's name.
 SCENARIOS: dict[str, str] = {
+    "logit_duopoly": "LogitDuopoly",
+    "bertrand_market": "BertrandMarket",
     "compute_commons": "ComputeCommons",
 }
 
