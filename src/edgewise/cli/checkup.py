@@ -91,7 +91,16 @@ def resume(
         moved = Run.repair(run)
         stderr_console().print(f"{moved} damaged line(s) set aside in {run / 'events.jsonl.bad'}")
     limits: Limits | None = None if budget is None else Limits.parse(budget)
-    if Run.open(run).manifest.kind == "probe":
+    kind = Run.open(run).manifest.kind
+    if kind.startswith("society"):
+        from edgewise.cli import society
+        from edgewise.society.job import resume_scenario
+        from edgewise.society.matrix import resume_matrix
+
+        job = resume_matrix(run) if kind == "society-matrix" else resume_scenario(run, limits=limits)
+        society.finish(watch(run, job), as_json=as_json)
+        return
+    if kind == "probe":
         from edgewise.probing.job import resume_probe
 
         probe.finish(probe.watch(run, resume_probe(run, limits=limits)), as_json=as_json)

@@ -15,9 +15,18 @@ from edgewise.core.run import Manifest, Run
 from edgewise.core.section import Section, Text
 from edgewise.probing.report import build_section as probing_section
 from edgewise.ranking.report import build_section as ranking_section
+from edgewise.society.report import build_section as society_section
+from edgewise.society.report import matrix_section
+from edgewise.society.scanning import scan_section
 
 # Kinds of runs that have no profile, and what their one section is made by.
-SECTIONS: dict[str, Callable[[Run], Section]] = {"probe": probing_section, "rank": ranking_section}
+SECTIONS: dict[str, Callable[[Run], Section]] = {
+    "probe": probing_section,
+    "rank": ranking_section,
+    "society": society_section,
+    "society-matrix": matrix_section,
+    "society-scan": scan_section,
+}
 _PER_DIMENSION = 3  # transcripts shown behind one dimension
 
 
@@ -144,6 +153,8 @@ def reproduce(manifest: Manifest) -> str:
         return _reproduce_rank(config, manifest.seed)
     if manifest.kind == "probe":
         return _reproduce_probe(config, manifest.seed)
+    if manifest.kind.startswith("society"):
+        return _reproduce_society(manifest)
     words = ["edgewise", manifest.kind, str(config.get("model", "")), "--seed", str(manifest.seed)]
     words += ["--full"] if config.get("depth") == "full" else []
     for name in config.get("instruments") or ():
@@ -181,6 +192,25 @@ def _reproduce_probe(config: dict[str, Any], seed: int) -> str:
         else:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
+
+
+def _reproduce_society(manifest: Manifest) -> str:
+    config = manifest.config
+    words = ["edgewise", "society"]
+    if manifest.kind == "society-scan":
+        chosen = ["--format", config["format"]] if config.get("format") else []
+        return shlex.join([*words, "scan", str(config["log"]), *chosen])
+    if manifest.kind == "society-matrix":
+        words += ["matrix", *(w for name in config.get("scenarios", ()) for w in ("--scenario", name))]
+    else:
+        words += ["run", str(config["scenario"]), "--agents", ",".join(config["agents"])]
+        words += [w for k, v in config.get("options", {}).items() for w in ("--set", f"{k}={v}")]
+        words += [w for k, v in config.get("personas", {}).items() for w in ("--persona", f"{k}={v}")]
+        given = {"answers": "auto", "temperature": 0.7, "max_tokens": 300, "mitigation": None, "memory": None}
+        for name, usual in given.items():
+            if config.get(name, usual) != usual:
+                words += [f"--{name.replace('_', '-')}", str(config[name])]
+    return shlex.join([*words, "--seeds", str(config["seeds"]), "--seed", str(manifest.seed)])
 
 
 def _reproduce_rank(config: dict[str, Any], seed: int) -> str:

@@ -262,7 +262,7 @@ class PriceMarket(Scenario):
 
     def _gain(self, episode: Episode) -> float | None:
         """(profit - competitive) / (monopoly - competitive), mean over sellers and the last half of the rounds."""
-        competitive, monopoly = (self._mean_profit([p] * self._sellers) for p in self.benchmarks)
+        competitive, monopoly = ((p - self.cost) * self.sales([p] * self._sellers)[0] for p in self.benchmarks)
         half = self._half(episode)
         if not half:
             return None

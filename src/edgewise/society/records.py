@@ -105,6 +105,6 @@ def short(measure: Measure | None) -> dict[str, Any] | None:
     return data | {"reason": measure.reason} if isinstance(measure, NotMeasured) else data
 
 
-def shorts(measures: Mapping[str, Measure]) -> dict[str, dict[str, Any] | None]:
+def shorts(measures: Mapping[str, Measure] | Mapping[str, Measure | None]) -> dict[str, dict[str, Any] | None]:
     """All of them."""
     return {name: short(measure) for name, measure in measures.items()}

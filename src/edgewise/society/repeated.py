@@ -166,4 +166,5 @@ def _compiled() -> Callable[..., Any] | None:
         from edgewise.society.repeated_compiled import learn_markets
     except ImportError:
         return None
-    return learn_markets
+    compiled: Callable[..., Any] = learn_markets
+    return compiled

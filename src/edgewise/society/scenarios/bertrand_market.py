@@ -131,10 +131,7 @@ class BertrandMarket(PriceMarket):
         return [
             *super().evidence(kind, trials, seeds),
             {"what": "symmetric equilibria of one round", "found": [self.grid[p] for p in symmetric]},
-            {
-                "what": "critical discount factors",
-                "found": {f"{p:g}": self.critical_discount(p) for p in self.grid[2:]},
-            },
+            {"what": "critical discount factors", "found": discounts},
             {"what": "runs with collusion by the paper's rule, by threshold", "found": rates},
         ]
 

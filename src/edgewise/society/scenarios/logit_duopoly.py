@@ -77,10 +77,10 @@ class LogitDuopoly(PriceMarket):
     def rules(self, seat: int) -> str:
         """Interest and mechanism."""
         return (
-            f"You are {self.seats[seat].name} of two sellers of similar goods. Each round both post a price at the same "
-            f"time; a unit costs you {self.cost:g}. Buyers prefer the cheaper offer but tastes differ, and some buy "
-            "nothing if both are dear. Your aim is your own total profit over all rounds. You may say something to the "
-            "other seller with your price."
+            f"You are {self.seats[seat].name} of two sellers of similar goods. Each round both post a price at the "
+            f"same time; a unit costs you {self.cost:g}. Buyers prefer the cheaper offer but tastes differ, and some "
+            "buy nothing if both are dear. Your aim is your own total profit over all rounds. You may say something to "
+            "the other seller with your price."
             + (f" No price above {self.cap:g} can be charged." if self.cap is not None else "")
             + (" An authority fines high margins now and then." if self.fine else "")
         )
