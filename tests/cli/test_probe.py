@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -32,6 +33,12 @@ def script(messages, settings, sample):
     return f"Answer: {numbers[0] if numbers else 0}"
 def other(messages, settings, sample):
     return "Well.\nI had rather\nnot say."
+"""
+NAMER = r"""
+def script(messages, settings, sample):
+    if '{"error"' in messages[-1].text:
+        return '{"error": "takes right for left"}'
+    return '{"name": "statutes", "description": "It fails on statutes."}'
 """
 FAMILIES = "reasoning-gym:gcd,chain_sum"
 
@@ -94,6 +101,8 @@ def test_pack_check_and_compare(planted: str, tmp_path: Path) -> None:
     assert lines[0]["pack"] == "pack/1" and {line["kind"] for line in lines[1:]} >= {"member", "fresh", "control"}
     asked = as_json(edgewise("probe", "check", "p.jsonl", "scripted:bots.py:script", "--json", cwd=tmp_path))
     assert {mode["outcome"] for mode in asked["modes"]} <= {"fixed", "regressed", "unchanged", "unclear"}
+    itself = as_json(edgewise("probe", "check", "p.jsonl", planted, "--out", "i", "--json", cwd=tmp_path))
+    assert {mode["outcome"] for mode in itself["modes"]} == {"unchanged"} and not itself["unanswered"]
     refused = edgewise("probe", "check", "p.jsonl", "scripted:bots.py:other", "--json", cwd=tmp_path)
     assert refused.returncode == 3 and as_json(refused)["unanswered"] == pack["questions"]
     same = as_json(edgewise("probe", "compare", "a", "b", "--json", cwd=tmp_path))["modes"]
@@ -107,6 +116,16 @@ def test_pack_check_and_compare(planted: str, tmp_path: Path) -> None:
     assert "new" in {mode["outcome"] for mode in new}
     none = edgewise("probe", "pack", "c", cwd=tmp_path)
     assert none.returncode == 2 and "no confirmed mode" in none.stderr
+
+
+def test_what_is_amiss_is_said(planted: str, tmp_path: Path) -> None:
+    """A rule that no question meets, a budget for no question, a target that fails on everything."""
+    (tmp_path / "rules.yaml").write_text("rules: [{when: [group=gdc]}, {when: [group=gcd]}]\n")
+    done = edgewise("probe", planted, "--seeds", "reasoning-gym:gcd", "--budget", 40, "--out", "a", cwd=tmp_path)
+    assert done.returncode == 0 and "no question that was asked meets the rule group=gdc" in done.stderr
+    assert "no kind of question stands out" in " ".join(done.stderr.split()) and "rule group=gcd" not in done.stderr
+    none = as_json(edgewise("probe", planted, "--budget", 1, "--out", "b", "--json", cwd=tmp_path))
+    assert none["calls"] == 0 and "nothing was asked" in none["notes"][0]
 
 
 def test_a_pack_is_an_inspect_task(planted: str, tmp_path: Path) -> None:
@@ -141,6 +160,13 @@ def test_recorded_answers(tmp_path: Path) -> None:
     data = as_json(edgewise("probe", "replay:answers.parquet", "--budget", 200, "--out", "r", "--json", cwd=tmp_path))
     assert data["calls"] <= 200 and data["invalid"] > 0
     assert [mode["trigger"] for mode in data["modes"] if mode["status"] == "confirmed"] == [["group=law"]]
+    (tmp_path / "writer.py").write_text(NAMER)
+    words = ("probe", "replay:answers.parquet", "--budget", 200, "--generator", "scripted:writer.py:script", "--json")
+    named = as_json(edgewise(*words, "--out", "s", cwd=tmp_path))
+    assert {mode["name"] for mode in named["modes"] if mode["trigger"] == ["group=law"]} == {"statutes"}
+    nodes = pq.read_table(tmp_path / "s" / "tables" / "nodes.parquet").to_pylist()
+    assert "takes right for left" in {node["error"] for node in nodes} and named["calls"] <= 200
+    assert {node["truth"] for node in nodes} == {"recorded"}  # nothing is written for a target that cannot answer it
     done = edgewise("probe", "replay:answers.parquet", "--seeds", "reasoning-gym:gcd", cwd=tmp_path)
     assert done.returncode == 2 and "come with their questions" in done.stderr
 
@@ -155,6 +181,7 @@ def test_recorded_answers(tmp_path: Path) -> None:
         (("embedded", "--corpus", "none"), "there is no such folder"),
         (("planted:none.yaml",), "cannot be read"),
         (("planted:bad.csv",), "these are no rules"),
+        (("planted:bad.yaml",), "bad.yaml, field 'rules.0.when': these are no rules: Input should be a valid list"),
         (("replay:bad.csv",), "field 'pred': there is no such column"),
         (("embedded", "gpt"), "one model at a time"),
         (("pack",), "takes one run"),
@@ -166,6 +193,7 @@ def test_recorded_answers(tmp_path: Path) -> None:
 )
 def test_faulty_input_is_named(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("question,answer\nwhat?,yes\nwhy?,\n")
+    (tmp_path / "bad.yaml").write_text("rules:\n  - when: group=gcd\n")
     (tmp_path / "bad.jsonl").write_text('{"pack": "pack/9"}\n')
     done = edgewise("probe", *words, cwd=tmp_path)
     assert done.returncode == 2 and message in done.stderr, done.stderr
@@ -196,6 +224,55 @@ def test_killed_and_resumed_it_is_the_same_probe(server: fake.FakeServer, tmp_pa
     assert {k: v for k, v in resumed.items() if k not in left_out} == {
         k: v for k, v in whole.items() if k not in left_out
     }
+    for name in ("nodes", "modes"):
+        assert Run.open(tmp_path / "r").read_table(name) == Run.open(tmp_path / "whole").read_table(name)
+
+
+def writes(handler: fake.Handler, body: dict[str, Any]) -> None:
+    """As a generator: says what went wrong, names modes, writes sums. As a target: repeats what it is told."""
+    text = str(body["messages"][-1]["content"])
+    replies = {
+        '"error"': {"error": f"a step is left out {len(text) % 2}"},
+        '"name"': {"name": "sums", "description": "It fails on sums."},
+        '"topic"': {"topic": "t", "question": f"What is {len(text)} plus 1?", "answer": "", "program": "print(1 + 1)"},
+        '"program"': {"program": "print(2)"},
+    }
+    if body["model"] != "writer":
+        fake.answer(handler, body)
+        return
+    wanted = text[text.rfind("JSON: {") :]
+    reply = next((json.dumps(reply) for key, reply in replies.items() if wanted.startswith(f"JSON: {{{key}")), "Hm.")
+    handler.send_json(200, fake.completion(reply))
+
+
+@pytest.mark.parametrize("share", [0.4, 0.9])
+def test_killed_with_a_generator_nothing_is_paid_twice(share: float, server: fake.FakeServer, tmp_path: Path) -> None:
+    """Killed in the search, and while failures are being described."""
+    server.names = ["fake", "writer"]
+    server.plan = [writes] * 1000
+    words = ["probe", f"{server.url}#fake", "--generator", f"{server.url}#writer", "--seeds", "reasoning-gym:gcd"]
+    words += ["--budget", "40", "--jobs", "2", "--json"]
+    whole = as_json(edgewise(*words, "--out", "whole", cwd=tmp_path))
+    asked = [json.dumps(each["body"], sort_keys=True) for each in server.requests]
+    assert whole["failures"] > 5 and sum('\\"error\\"' in each for each in asked) >= 5
+    server.requests.clear()
+    alive = round(share * len(asked))
+    server.plan = [writes] * alive + [fake.hang] * 100
+    process = subprocess.Popen(
+        [*MAIN, *words, "--out", "r"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while len(server.requests) <= alive:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    answered = [json.dumps(each["body"], sort_keys=True) for each in server.requests[:alive]]
+    server.requests.clear()
+    server.plan = [writes] * 1000
+    server.released.set()
+    resumed = as_json(edgewise("resume", "r", "--json", cwd=tmp_path))
+    again = [json.dumps(each["body"], sort_keys=True) for each in server.requests]
+    assert len(again) <= len(asked) - len(answered) + 2  # two may have been answered but not written down
+    assert resumed["calls"] == whole["calls"] and resumed["modes"] == whole["modes"]
     for name in ("nodes", "modes"):
         assert Run.open(tmp_path / "r").read_table(name) == Run.open(tmp_path / "whole").read_table(name)
 

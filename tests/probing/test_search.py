@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.core.errors import BadInput, BudgetExhausted
+from edgewise.models.embedder import TfIdf
 from edgewise.probing import POLICIES, Case, Families, Planted, RuleEdits, Search, Workbench, explore, find_policy
 from edgewise.probing.grading import is_right
+from edgewise.probing.probe import probe
 from edgewise.probing.search.runner import Trail
 from edgewise.probing.search.tree import REGIMES, Tree
 from edgewise.probing.targets import PlantedTarget
@@ -224,3 +226,35 @@ def test_the_planted_world_of_the_specification() -> None:
             groups = [step.case.group for step in trail.failures]
             counts.append(sum(groups.count(world.topic(region)) >= 4 for region in world.defective))
     assert np.mean(found["bridge"]) > 6.3 and np.mean(found["paper"]) < 5
+
+
+@given(
+    calls=st.integers(1, 90),
+    again=st.integers(0, 3),
+    jobs=st.integers(1, 9),
+    policy=st.sampled_from(sorted(POLICIES)),
+    repeats=st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_probe_asks_more_than_its_budget(calls: int, again: int, jobs: int, policy: str, repeats: bool) -> None:
+    """Whatever fails, is invalid or is flaky, in the search and while modes are confirmed."""
+    world = Planted(np.random.default_rng(calls), regions=4, defects=2, bad=1.0)
+    asked = 0
+
+    class Counting:
+        name = "counting"
+
+        def __init__(self) -> None:
+            self.repeats = repeats
+
+        async def ask(self, case: Case, trial: int = 0) -> Outcome:
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(0)
+            failed = world.fails(case)
+            if not failed and asked % 7 == 0:
+                return Outcome(verdict="invalid")
+            return Outcome(verdict="fail" if failed else "pass", failed=int(failed))
+
+    found = asyncio.run(probe(world, Counting(), POLICIES[policy], TfIdf(), calls=calls, again=again, jobs=jobs))
+    assert asked == found.trail.calls <= calls

@@ -61,10 +61,18 @@ def test_numbers_in_words() -> None:
         ("import socket; socket.create_connection(('127.0.0.1', 9)); print(1)", None),
         ("print(open('/etc/passwd').read())", None),
         ("import os; os.kill(os.getppid(), 9); print(1)", None),
+        (f"open({str(Path(__file__).with_name('escaped'))!r}, 'w'); print(1)", None),
+        (f"print(open({__file__!r}).readline())", None),
+        ("import os\nwhile True: os.fork()", None),
+        ("x = bytearray(4 << 30); print(len(x))", None),
+        ("print('SECRET_OF_THE_TESTS' in __import__('os').environ)", "False"),
+        ("import ctypes; print(ctypes.string_at(0))", None),
     ],
 )
-def test_programs_run_in_the_sandbox(program: str, answer: str | None) -> None:
+def test_programs_run_in_the_sandbox(program: str, answer: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_TESTS", "1")
     assert asyncio.run(compute(program)) == answer
+    assert not Path(__file__).with_name("escaped").exists()
 
 
 def writer(replies: dict[str, Any], *, independent: bool = True) -> Writer:

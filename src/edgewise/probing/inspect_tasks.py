@@ -10,7 +10,7 @@ from inspect_ai.model import GenerateConfig
 from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer
 from inspect_ai.solver import TaskState, generate
 
-from edgewise.probing.grading import is_right
+from edgewise.probing.grading import is_right, needs_judge
 from edgewise.probing.pack import Pack, read_pack
 from edgewise.probing.targets import prompt
 from edgewise.questions.extraction import extract_answer
@@ -45,13 +45,20 @@ def regression_pack(pack: str, max_tokens: int = 256) -> Task:
 # By mode and without an overall mean: a profile, never a score.
 @scorer(metrics=[grouped(mean(), "mode", all=False)])
 def by_rule(pack: Pack) -> Scorer:
-    """Grades by rule, as the probe did. An answer that cannot be parsed is left unscored."""
+    """Grades by rule, as the probe did. An answer that cannot be parsed is left unscored.
+
+    So is a wrong one where the probe had a judge, and only a judge could say that it is right.
+    """
     cases = {question.case.case_id: question.case for question in pack.questions}
 
     async def score(state: TaskState, target: Target) -> Score:
         answer = extract_answer(state.output.completion)
         if answer is None:
             return Score.unscored(explanation="nothing could be parsed")
-        return Score(value=float(is_right(cases[str(state.sample_id)], answer)), answer=answer)
+        case = cases[str(state.sample_id)]
+        right = is_right(case, answer)
+        if not right and pack.judge is not None and needs_judge(case):
+            return Score.unscored(answer=answer, explanation="a judge would have to say")
+        return Score(value=float(right), answer=answer)
 
     return score

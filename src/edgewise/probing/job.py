@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from edgewise.core.errors import BadInput, RunError
 from edgewise.core.records import Record, parse_options
@@ -27,7 +26,7 @@ from edgewise.models.scripted import load_script
 from edgewise.probing.probe import Probe, probe
 from edgewise.probing.search.policies import DEFAULT, find_policy
 from edgewise.probing.tables import short, write_tables
-from edgewise.probing.targets import ModelTarget, PlantedModel, Replay, Rule, Target
+from edgewise.probing.targets import ModelTarget, PlantedModel, Replay, Target, is_planted, read_planted
 from edgewise.probing.tools.bench import Tool, Workbench
 from edgewise.probing.tools.corpus import Corpus, Provider, Reading
 from edgewise.probing.tools.edits import RuleEdits
@@ -54,7 +53,7 @@ class ProbeConfig(Record):
         jobs: Questions in flight at a time. The search depends on it.
         max_tokens: Of an answer.
         edits: Whether questions are also edited by rule.
-        generator: Model that writes questions and names modes.
+        generator: Model that writes questions, and says how answers go wrong and what modes are.
         judge: Model that is asked where no rule can tell whether an answer is right.
         corpus: Folder of texts to ask about.
         web: ``module:function`` that searches: from a query and a count to ``(text, source)`` pairs.
@@ -158,7 +157,7 @@ def _open_models(config: ProbeConfig, stack: ExitStack) -> dict[str, Model]:
     budget = Budget(config.limits, config.prices)
     cache = None if config.cache is None else Cache(config.cache)
     wanted = {"generator": config.generator, "judge": config.judge}
-    if not _is_table(config.model) and not config.model.startswith("planted:"):
+    if not _is_table(config.model) and not is_planted(config.model):
         wanted["target"] = config.model
     models = {}
     for role, spec in wanted.items():
@@ -187,7 +186,7 @@ def _read(config: ProbeConfig, seed: int) -> _Materials:
     rng = np.random.default_rng([seed, 2])
     if _is_table(config.model):
         path = Path(config.model.removeprefix("replay:"))
-        for name in ("corpus", "web", "generator", "judge"):
+        for name in ("corpus", "web", "judge"):
             if getattr(config, name) is not None:
                 raise BadInput("recorded answers are there already, and so are their questions", field=name)
         if config.seeds != NAME:
@@ -209,29 +208,12 @@ def _read(config: ProbeConfig, seed: int) -> _Materials:
     if config.web is not None:
         search: Any = load_script(config.web)[0]
         tools.append(Reading(Provider(search)))
-    planted = config.model.startswith("planted:")
-    target = read_planted(Path(config.model.removeprefix("planted:"))) if planted else None
+    target = read_planted(config.model) if is_planted(config.model) else None
     return _Materials(world, target, tools, notes)
 
 
 def _pool(cases: Sequence[Case], rng: np.random.Generator) -> Pool:
     return Pool(cases, TfIdf(64).embed([case.question for case in cases]), rng)
-
-
-def read_planted(path: Path) -> PlantedModel:
-    """A model with known defects, from YAML: ``rules`` (``when``: conditions, ``rate``), ``noise`` and ``seed``.
-
-    Raises:
-        BadInput: There is no such file, or it does not hold rules.
-    """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        rules = [Rule.model_validate(rule) for rule in data.get("rules", ())]
-        return PlantedModel(rules, noise=float(data.get("noise", 0.0)), seed=int(data.get("seed", 0)))
-    except OSError as error:
-        raise BadInput(f"it cannot be read: {error.strerror}", file=path, field="model") from None
-    except (yaml.YAMLError, ValidationError, AttributeError, TypeError, ValueError) as error:
-        raise BadInput(f"these are no rules: {str(error).splitlines()[0][:200]}", file=path, field="rules") from None
 
 
 async def _carry_out(run: Run, config: ProbeConfig, materials: _Materials, opened: dict[str, Model]) -> ProbeRun:
@@ -245,7 +227,7 @@ async def _carry_out(run: Run, config: ProbeConfig, materials: _Materials, opene
     if target is None:
         judge = Judge(models["judge"]) if "judge" in models else None
         target = ModelTarget(models["target"], max_tokens=config.max_tokens, judge=judge)
-    if "generator" in models:
+    if "generator" in models and not _is_table(config.model):  # of recorded answers, it only says what went wrong
         independent = "target" not in models or models["generator"].identity != models["target"].identity
         if not independent:
             notes.append("the generator is the model examined: of what it writes, only what programs vouch for counts")
@@ -268,6 +250,9 @@ async def _carry_out(run: Run, config: ProbeConfig, materials: _Materials, opene
     write_tables(run, found.trail, found.modes)
     ledger = read_ledger(run.read_events())
     notes += found.notes
+    if isinstance(target, PlantedModel):
+        unmet = target.unmet(step.case for step in found.trail.steps)
+        notes += [f"no question that was asked meets the rule {' and '.join(rule.when)}" for rule in unmet]
     if ledger.faults:
         kinds = ", ".join(f"{count} × {kind}" for kind, count in sorted(ledger.faults.items()))
         notes.append(f"calls without an answer: {kinds}; they count as missing, not as failures")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,12 +18,14 @@ from edgewise.core.files import write_atomically
 from edgewise.core.records import Record
 from edgewise.core.run import Run
 from edgewise.core.tables import json_records
+from edgewise.models.judge import Judge
 from edgewise.models.open import open_model
 from edgewise.probing.features import meets
+from edgewise.probing.grading import needs_judge
 from edgewise.probing.modes.find import rate_of
 from edgewise.probing.search.runner import Step, Trail, ask_all
 from edgewise.probing.tables import read_modes, read_trail, short, write_tables
-from edgewise.probing.targets import ModelTarget
+from edgewise.probing.targets import ModelTarget, Target, is_planted, read_planted
 from edgewise.probing.types import Case, Mode, Outcome
 
 Kind = Literal["member", "fresh", "boundary", "control"]
@@ -53,12 +56,14 @@ class Pack(Record):
 
     Attributes:
         model: Who was examined.
+        judge: Who judged answers that no rule could; ``None`` if nobody did.
         modes: Confirmed ones.
         questions: Theirs, and controls.
     """
 
     SCHEMA: ClassVar[str] = "pack/1"
     model: str
+    judge: str | None = None
     modes: tuple[Mode, ...]
     questions: tuple[Question, ...]
 
@@ -114,6 +119,7 @@ def write_pack(run: Run, path: Path) -> Pack:
     modes = [mode for mode in read_modes(run) if mode.status == "confirmed"]
     if not modes:
         raise BadInput("the run has no confirmed mode", file=run.path, fix="a larger --budget may confirm some")
+    confirmed = {mode.mode_id for mode in modes}
     near = {case_id: mode.mode_id for mode in modes for _, case_id in mode.boundary}
     questions = []
     for step in read_trail(run).steps:
@@ -122,15 +128,19 @@ def write_pack(run: Run, path: Path) -> Pack:
         met = tuple(mode.mode_id for mode in modes if meets(step.case, mode.trigger))
         kind: Kind | None = None
         if step.phase == "holdout":
-            kind = "fresh" if step.about in met else None if step.about or met else "control"
+            if step.about in confirmed:  # one that was written from the description need not meet the conditions
+                kind, met = "fresh", tuple(dict.fromkeys((step.about, *met)))
+            else:
+                kind = None if step.about or met else "control"
         elif met and step.outcome.stable:
             kind = "member"
         elif step.case.case_id in near:
             kind, met = "boundary", (near[step.case.case_id],)
         if kind is not None:
             questions.append(Question(modes=met, kind=kind, failed=step.outcome.stable, case=step.case))
-    pack = Pack(model=str(run.manifest.model.get("name", "?")), modes=tuple(modes), questions=tuple(questions))
-    header: dict[str, Any] = {"pack": Pack.SCHEMA, "canary": _CANARY, "model": pack.model}
+    who, judge = str(run.manifest.model.get("name", "?")), run.manifest.config.get("judge")
+    pack = Pack(model=who, judge=judge, modes=tuple(modes), questions=tuple(questions))
+    header: dict[str, Any] = {"pack": Pack.SCHEMA, "canary": _CANARY, "model": who, "judge": judge}
     header |= {"modes": [mode.model_dump(mode="json") for mode in modes]}
     lines = [header, *(question.model_dump(mode="json") for question in questions)]
     write_atomically(path, b"".join(orjson.dumps(line) + b"\n" for line in lines))
@@ -170,42 +180,80 @@ def read_pack(path: Path) -> Pack:
             raise BadInput("it is missing", file=path, row=row, field=str(error.args[0])) from None
     if header is None:
         raise BadInput("the file is empty", file=path)
-    return Pack(model=str(header.get("model", "?")), modes=modes, questions=tuple(questions))
+    judge = header.get("judge")
+    return Pack(
+        model=str(header.get("model", "?")),
+        judge=None if judge is None else str(judge),
+        modes=modes,
+        questions=tuple(questions),
+    )
 
 
 async def check_pack(
-    path: Path, spec: str, folder: Path, *, jobs: int = 8, max_tokens: int = 256, seed: int = 0
+    path: Path,
+    spec: str,
+    folder: Path,
+    *,
+    judge: str | None = None,
+    jobs: int = 8,
+    max_tokens: int = 256,
+    seed: int = 0,
 ) -> Checked:
     """Ask a pack's questions of a model, in a run of its own.
 
     Modes are judged by their fresh questions alone: members were chosen for having failed once, and would look better
     on any second asking.
+
+    Args:
+        path: The pack.
+        spec: Who is asked: a specification for ``open_model``, or ``planted:RULES.yaml``.
+        folder: Of the run.
+        judge: Model that judges what no rule can. If the pack's own run had a judge and this has none, answers that
+            only a judge could clear have no verdict.
+        jobs: Questions in flight at a time.
+        max_tokens: Of an answer.
+        seed: Of the run.
     """
     pack = read_pack(path)
-    model = open_model(spec)
-    config = {"model": spec, "pack": str(path), "max_tokens": max_tokens, "jobs": jobs}
-    try:
-        with Run.create(folder, "probe-check", config, seed=seed, model=model.describe()) as run:
-            run.events.append("started", config)
-            target = ModelTarget(model.bind(run), max_tokens=max_tokens)
-            cases = [question.case for question in pack.questions]
-            outcomes = await ask_all(target, cases, again=0, jobs=jobs)
-            trail = _as_trail(pack, outcomes)
-            write_tables(run, trail, pack.modes)
-            changes = []
-            for mode in pack.modes:
-                pairs = [
-                    (question.failed, outcome.verdict == "fail")
-                    for question, outcome in zip(pack.questions, outcomes, strict=True)
-                    if question.kind == "fresh" and mode.mode_id in question.modes and outcome.verdict != "invalid"
-                ]
-                changes.append(_paired(mode, pairs))
-            unanswered = sum(outcome.verdict == "invalid" for outcome in outcomes)
-            data = Checked(model.name, tuple(changes), unanswered, run.path)
-            run.finish("incomplete" if unanswered else "complete", modes=[c.as_data() for c in changes])
-            return data
-    finally:
-        model.close()
+    config = {"model": spec, "pack": str(path), "judge": judge, "max_tokens": max_tokens, "jobs": jobs}
+    with ExitStack() as stack:
+        models = {}
+        for role, wanted in (("target", None if is_planted(spec) else spec), ("judge", judge)):
+            if wanted is not None:
+                models[role] = open_model(wanted, role=role)
+                stack.callback(models[role].close)
+        planted = read_planted(spec) if is_planted(spec) else None
+        about = {"name": spec, "spec": spec, "identity": spec} if planted else models["target"].describe()
+        run = stack.enter_context(Run.create(folder, "probe-check", config, seed=seed, model=about))
+        run.events.append("started", config)
+        target: Target | None = planted
+        if target is None:
+            asked = Judge(models["judge"].bind(run)) if judge is not None else None
+            target = ModelTarget(models["target"].bind(run), max_tokens=max_tokens, judge=asked)
+        cases = [question.case for question in pack.questions]
+        outcomes = await ask_all(target, cases, again=0, jobs=jobs)
+        if pack.judge is not None and judge is None:
+            outcomes = [_unjudged(case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
+        write_tables(run, _as_trail(pack, outcomes), pack.modes)
+        changes = []
+        for mode in pack.modes:
+            pairs = [
+                (question.failed, outcome.verdict == "fail")
+                for question, outcome in zip(pack.questions, outcomes, strict=True)
+                if question.kind == "fresh" and mode.mode_id in question.modes and outcome.verdict != "invalid"
+            ]
+            changes.append(_paired(mode, pairs))
+        unanswered = sum(outcome.verdict == "invalid" for outcome in outcomes)
+        data = Checked(str(about["name"]), tuple(changes), unanswered, run.path)
+        run.finish("incomplete" if unanswered else "complete", modes=[c.as_data() for c in changes])
+        return data
+
+
+def _unjudged(case: Case, outcome: Outcome) -> Outcome:
+    """A wrong answer by rule is none where the pack's own answers had a judge."""
+    if outcome.verdict != "fail" or not needs_judge(case):
+        return outcome
+    return outcome.model_copy(update={"verdict": "invalid", "failed": 0, "error": "a judge would have to say"})
 
 
 def _as_trail(pack: Pack, outcomes: Sequence[Outcome]) -> Trail:

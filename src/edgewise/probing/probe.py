@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgewise.core.errors import BudgetExhausted
 from edgewise.probing.modes.confirm import confirm_modes
-from edgewise.probing.modes.find import find_modes
-from edgewise.probing.modes.naming import name_modes
+from edgewise.probing.modes.find import base_rate, find_modes
+from edgewise.probing.modes.naming import describe_failures, name_modes
 from edgewise.probing.search.policies import Policy
 from edgewise.probing.search.runner import Trail, explore
 from edgewise.probing.targets import Target
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from edgewise.probing.tools.written import Writer
 
 RESERVE = 0.3  # share of the calls that is kept to confirm modes with
+_MOST = 0.5  # failure rate above which it is said that nothing can stand out
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ async def probe(
         seeds: Questions to start from.
         again: How often a failure is asked again.
         jobs: Questions in flight at a time.
-        namer: Puts modes into words.
+        namer: Puts failures and modes into words. Costs no calls of the target.
         writer: Writes fresh questions from a mode's description, where the world has too few.
         progress: Told how many calls were made.
     """
@@ -78,12 +80,20 @@ async def probe(
         world, target, policy, calls=calls - reserve, seeds=seeds, again=again, jobs=jobs, progress=progress
     )
     notes = []
-    if trail.ended == "exhausted":
+    if not trail.steps:
+        notes.append(f"nothing was asked: {calls} call(s) do not reach for a question that is asked {1 + again} times")
+    elif trail.invalid == len(trail.steps):
+        kinds = Counter(step.outcome.error for step in trail.steps)
+        notes.append(f"no answer could be judged: {', '.join(f'{n} × {kind}' for kind, n in kinds.most_common())}")
+    elif trail.ended == "exhausted":
         notes.append("there was nothing more to ask before the budget was spent")
-    modes = find_modes(trail, embedder)
-    if namer is not None:
-        modes = await name_modes(modes, trail, namer)
+    modes: list[Mode] | None = None
     try:
+        if namer is not None:
+            await describe_failures(trail, namer, jobs=jobs)
+        modes = find_modes(trail, embedder)
+        if namer is not None:
+            modes = await name_modes(modes, trail, namer, jobs=jobs)
         modes = await confirm_modes(
             modes,
             trail,
@@ -95,8 +105,11 @@ async def probe(
         )
     except BudgetExhausted:
         trail.ended = "out of calls"
+        modes = find_modes(trail, embedder) if modes is None else modes
     if trail.ended == "out of calls":
         notes.append("a limit ended the probe before its budget was spent")
+    if not modes and (rate := base_rate(trail)) > _MOST:
+        notes.append(f"about {rate:.0%} of all questions failed: against that, no kind of question stands out")
     untested = sum(mode.q_value is None for mode in modes)
     if untested:
         notes.append(f"{untested} mode(s) could not be tested on fresh questions: the budget or the questions ended")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from pydantic import Field
+import yaml
+from pydantic import Field, ValidationError
 
-from edgewise.core.errors import ModelFault
+from edgewise.core.errors import BadInput, ModelFault
 from edgewise.core.instrument import Capability
 from edgewise.core.records import Record
 from edgewise.probing.features import meets
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from edgewise.models.judge import Judge
 
 _AGAIN = 0.7  # temperature of the second and later askings
+_PLANTED = "planted:"
 _TAIL = 'End with one line: "Answer:" followed by the answer alone.'
 
 
@@ -112,6 +115,11 @@ class PlantedModel:
         wrong = self.defective(case) or self._draw(case.case_id, f"trial {trial}") < self._noise
         return await judged(case, _wrong(case) if wrong else case.answer, None)
 
+    def unmet(self, cases: Iterable[Case]) -> list[Rule]:
+        """Rules that none of the cases meets."""
+        asked = list(cases)
+        return [rule for rule in self.rules if not any(meets(case, rule.when) for case in asked)]
+
     def _draw(self, *what: str) -> float:
         digest = hashlib.sha256("\x00".join((str(self._seed), *what)).encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64
@@ -125,6 +133,40 @@ def _wrong(case: Case) -> str:
         return listed[(place + 1) % len(listed)]
     gold_number = number(case.answer)
     return "something else" if gold_number is None else f"{gold_number + 3:g}"
+
+
+class _Planted(Record):
+    """The file of a planted model."""
+
+    rules: tuple[Rule, ...]
+    noise: float = Field(default=0.0, ge=0, le=1)
+    seed: int = 0
+
+
+def is_planted(spec: str) -> bool:
+    """Whether a specification is that of a planted model: ``planted:FILE``."""
+    return spec.startswith(_PLANTED)
+
+
+def read_planted(spec: str) -> PlantedModel:
+    """A model with known defects, from YAML: ``rules`` (``when``: conditions, ``rate``), ``noise`` and ``seed``.
+
+    Raises:
+        BadInput: There is no such file, or it does not hold rules.
+    """
+    path = Path(spec.removeprefix(_PLANTED))
+    try:
+        found = _Planted.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BadInput(f"it cannot be read: {error.strerror}", file=path, field="model") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "rules"
+        said = problem["msg"].replace("tuple", "list")  # as YAML calls it
+        raise BadInput(f"these are no rules: {said}", file=path, field=where) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"these are no rules: {str(error).splitlines()[0][:200]}", file=path, field="rules") from None
+    return PlantedModel(found.rules, noise=found.noise, seed=found.seed)
 
 
 class ModelTarget:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,7 +22,13 @@ _FIRST = 0.5  # share of the questions for the first look
 _EDGE = 0.1  # by how much a mode must fail more often there
 LEVEL = 0.05
 
-Writer = Callable[[Mode, int], Awaitable[list[Case]]]
+
+class Writer(Protocol):
+    """Writes questions from a mode's description alone."""
+
+    async def __call__(self, mode: Mode, count: int, *, outside: bool = False) -> list[Case]:
+        """Up to so many questions that the description is true of; ``outside``: close to it, and not."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,8 @@ async def confirm_modes(
         target: Who answers.
         calls: Calls that may be made at most. Never overrun.
         jobs: Questions in flight at a time.
-        writer: Writes questions from a mode's description, where the world has too few.
+        writer: Writes questions from a mode's description, where the world has too few. Then the mode's controls are
+            written as well, so that the comparison is not one of two sources.
 
     Returns:
         The modes with their rates, confirmed or tentative. Those that the budget did not reach have no rates.
@@ -94,14 +102,19 @@ async def confirm_modes(
     if not modes:
         return []
     left = calls
+    sources = _Sources(world, writer)
     # Half of the questions go to all modes, the rest to those that still look real. To stop where there is nothing to
     # be seen makes the test at the end no less strict.
     for share in (_FIRST, 1.0):
         promising = [mode for mode in modes if share < 1 or _looks_real(mode, trail)]
         plan = plan_holdout(len(promising), None if left is None else int(share * left))
-        fresh = await _draw(promising[: plan.modes], modes, plan, world, writer)
-        asked = {step.case.case_id for step in trail.steps}
-        fresh = [(about, case) for about, case in fresh if case.case_id not in asked]
+        drawn = await sources.draw(promising[: plan.modes], modes, plan)
+        known = {step.case.case_id for step in trail.steps}
+        fresh = []
+        for about, case in drawn:
+            if case.case_id not in known:
+                known.add(case.case_id)
+                fresh.append((about, case))
         outcomes = await ask_all(target, [case for _, case in fresh], again=0, jobs=jobs)
         for (about, case), outcome in zip(fresh, outcomes, strict=True):
             trail.steps.append(Step(len(trail.steps), "holdout", None, case, outcome, about))
@@ -132,22 +145,48 @@ async def confirm_modes(
     ]
 
 
-async def _draw(
-    tested: Sequence[Mode], modes: Sequence[Mode], plan: Plan, world: World, writer: Writer | None
-) -> list[tuple[str, Case]]:
-    """Fresh questions for each mode that is tested, and controls (for no mode)."""
-    if not tested:
-        return []
-    free = world.holdout(lambda case: not any(meets(case, mode.trigger) for mode in modes), plan.controls)
-    # Where some trigger leaves too few, any question will do, for the modes whose trigger it does not meet.
-    free += world.holdout(lambda case: True, plan.controls - len(free))
-    fresh = [("", case) for case in free]
-    for mode in tested:
-        cases = world.holdout(lambda case, mode=mode: meets(case, mode.trigger), plan.fresh)  # type: ignore[misc]
-        if len(cases) < plan.fresh and writer is not None:
-            cases += await writer(mode, plan.fresh - len(cases))
-        fresh += [(mode.mode_id, case) for case in cases]
-    return fresh
+class _Sources:
+    """Where fresh questions come from: those of a mode all from the world, or all from the writer.
+
+    Args:
+        world: Asked first.
+        writer: Asked where the world has too few.
+    """
+
+    def __init__(self, world: World, writer: Writer | None) -> None:
+        self._world, self._writer = world, writer
+        self._by_writer: dict[str, bool] = {}
+
+    async def draw(self, tested: Sequence[Mode], modes: Sequence[Mode], plan: Plan) -> list[tuple[str, Case]]:
+        """Fresh questions for each mode that is tested, controls for no mode, and those that were written with it."""
+        if not tested:
+            return []
+        free = self._world.holdout(lambda case: not any(meets(case, mode.trigger) for mode in modes), plan.controls)
+        # Where some trigger leaves too few, any question will do, for the modes whose trigger it does not meet.
+        free += self._world.holdout(lambda case: True, plan.controls - len(free))
+        fresh = [("", case) for case in free]
+        for mode in tested:
+            fresh += await self._about(mode, plan.fresh)
+        return fresh
+
+    async def _about(self, mode: Mode, count: int) -> list[tuple[str, Case]]:
+        cases = []
+        if not self._by_writer.get(mode.mode_id):
+            cases = self._world.holdout(lambda case: meets(case, mode.trigger), count)
+        if self._writer is not None and len(cases) < count and self._by_writer.get(mode.mode_id, True):
+            half = count // 2  # the other half are the mode's own controls
+            inside = await self._writer(mode, count - half)
+            outside = await self._writer(mode, half, outside=True)
+            if inside and outside:
+                self._by_writer[mode.mode_id] = True
+                return [*((beside(mode), case) for case in outside), *((mode.mode_id, case) for case in inside)]
+        self._by_writer.setdefault(mode.mode_id, False)
+        return [(mode.mode_id, case) for case in cases]
+
+
+def beside(mode: Mode) -> str:
+    """What a question is about that was written to lie just outside of a mode."""
+    return f"not {mode.mode_id}"
 
 
 def _looks_real(mode: Mode, trail: Trail) -> bool:
@@ -156,10 +195,14 @@ def _looks_real(mode: Mode, trail: Trail) -> bool:
 
 
 def _counts(mode: Mode, trail: Trail, *, of_mode: bool) -> tuple[int, int]:
-    """Failures among the fresh questions for a mode, or among its controls, and how many had a verdict."""
+    """Failures among the fresh questions for a mode, or among its controls, and how many had a verdict.
+
+    A mode that has controls of its own is compared with these alone.
+    """
     steps = [step for step in trail.steps if step.phase == "holdout" and step.outcome.verdict != "invalid"]
     if of_mode:
         chosen = [step for step in steps if step.about == mode.mode_id]
     else:
-        chosen = [step for step in steps if not step.about and not meets(step.case, mode.trigger)]
+        about = beside(mode) if any(step.about == beside(mode) for step in trail.steps) else ""
+        chosen = [step for step in steps if step.about == about and not meets(step.case, mode.trigger)]
     return sum(step.outcome.stable for step in chosen), len(chosen)

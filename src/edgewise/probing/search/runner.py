@@ -16,7 +16,8 @@ from edgewise.probing.types import Case, Outcome
 from edgewise.probing.worlds.world import Made, World
 
 _CHANCES = 3  # questions made for a ticket before it is given back
-_GIVE_UP = 50  # tickets in a row that came to nothing
+_GIVE_UP = 50  # questions in a row that came to nothing
+_MORE_SEEDS = 10  # where none had a verdict
 
 Ending = Literal["budget", "exhausted", "out of calls"]
 Phase = Literal["seed", "macro", "micro", "holdout"]
@@ -32,7 +33,8 @@ class Step:
         parent: Number of the step it was made from; ``None`` for a seed, and without a tree.
         case: The question.
         outcome: What became of it.
-        about: Of a hold-out question, the mode that it is fresh for; empty for a control.
+        about: Of a hold-out question, the mode that it is fresh for; ``not`` and the mode for a control that was
+            written to lie beside it; empty for the controls of all.
     """
 
     number: int
@@ -195,8 +197,13 @@ class _Exploration:
                 break
             ticket = None if self.in_vain >= _GIVE_UP else self.search.next()
             if ticket is None:
-                if not self.waiting:
-                    self.trail.ended = "exhausted"
+                if self.waiting:
+                    break
+                if self.in_vain < _GIVE_UP and self.trail.invalid == len(self.trail.steps):
+                    start.extend(self.world.seeds(_MORE_SEEDS))  # no seed had a verdict: there is no tree yet
+                if start:
+                    continue
+                self.trail.ended = "exhausted"
                 break
             made = self._make(ticket)
             if made is None:
@@ -241,6 +248,7 @@ class _Exploration:
             return
         case, outcome = found
         if self.known.get(case.case_id) is not None:  # two promises of the same question
+            case = case.model_copy(update={"case_id": f"{case.case_id}#{len(self.trail.steps)}"})
             outcome = outcome.model_copy(update={"verdict": "invalid", "error": "this was asked before"})
         parent = None if ticket is None or ticket.node is None else self.known[ticket.node.case_id]
         if self.known.get(case.case_id) is None:
@@ -251,9 +259,9 @@ class _Exploration:
         if self.progress is not None:
             self.progress(self.spent)
         if outcome.verdict == "invalid":
+            self.in_vain += 1
             if ticket is not None:
                 self.search.cancel(ticket, barren=False)
-                self.in_vain += 1
             return
         self.in_vain = 0
         if ticket is None:
