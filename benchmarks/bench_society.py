@@ -1,0 +1,664 @@
+"""Society: speed of the learners, of the engine and of the networks, and peers on equal games.
+
+    python benchmarks/bench_society.py            # writes benchmarks/results/society.md, section by section
+    python benchmarks/bench_society.py speed      # its sections alone: learners, engine, peers
+    python benchmarks/bench_society.py network    # that section alone
+    python benchmarks/bench_society.py --quick    # a trial with few repeats; writes nothing
+
+Peers live in environments of their own, which are named by EDGEWISE_PEER_PETTINGZOO and EDGEWISE_PEER_CONCORDIA, or are
+at /tmp/pettingzoo-venv (`pip install pettingzoo pygame-ce`) and /tmp/concordia-venv (`pip install gdm-concordia`). This
+file is also what runs there: it imports edgewise only where edgewise is what is timed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from _table import RESULTS, machine, peak_of
+
+QUICK = "--quick" in sys.argv
+PEERS = {
+    "edgewise": sys.executable,
+    **{
+        name: os.environ.get(f"EDGEWISE_PEER_{name.upper()}", f"/tmp/{name}-venv") + "/bin/python"
+        for name in ("pettingzoo", "concordia")
+    },
+}
+
+
+def say(*what: object) -> None:
+    print(*what, file=sys.stderr, flush=True)
+
+
+def interval(values: Sequence[float], digits: int = 2) -> str:
+    """Mean with Student's 95 % interval over repeats."""
+    from scipy.stats import t
+
+    n, mean = len(values), sum(values) / len(values)
+    if n == 1:
+        return f"{mean:,.{digits}f}"
+    half = float(t.ppf(0.975, n - 1)) * math.sqrt(sum((x - mean) ** 2 for x in values) / (n - 1) / n)
+    return f"{mean:,.{digits}f} [{mean - half:,.{digits}f}, {mean + half:,.{digits}f}]"
+
+
+def ratio(above: Sequence[float], below: Sequence[float], digits: int = 1) -> str:
+    """Geometric mean of paired ratios with Student's 95 % interval, on the logarithm."""
+    from scipy.stats import t
+
+    logs = [math.log(a / b) for a, b in zip(above, below, strict=False)]
+    n, mean = len(logs), sum(logs) / len(logs)
+    if n == 1:
+        return f"{math.exp(mean):,.{digits}f}"
+    half = float(t.ppf(0.975, n - 1)) * math.sqrt(sum((x - mean) ** 2 for x in logs) / (n - 1) / n)
+    low, high = math.exp(mean - half), math.exp(mean + half)
+    return f"{math.exp(mean):,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
+
+
+# -- learners in repeated games
+
+
+def learners_loop(payoffs: Any, steps: int, seed: int, decay: float) -> float:
+    """One market as one would write it in plain Python, with lists; returns its seconds."""
+    rate, discount, size = 0.15, 0.95, payoffs.shape[1]
+    reward = [payoffs[seat].ravel().tolist() for seat in (0, 1)]
+    rng = random.Random(seed)
+    start = time.perf_counter()
+    q = [[[sum(r) / len(r) / (1 - discount)] * size for _ in range(size * size)] for r in reward]
+    state = rng.randrange(size * size)
+    for t in range(steps):
+        chance = math.exp(-decay * t)
+        actions = []
+        for seat in (0, 1):
+            row = q[seat][state]
+            actions.append(rng.randrange(size) if rng.random() < chance else row.index(max(row)))
+        after = actions[0] * size + actions[1]
+        for seat in (0, 1):
+            row, action = q[seat][state], actions[seat]
+            row[action] += rate * (reward[seat][after] + discount * max(q[seat][after]) - row[action])
+        state = after
+    return time.perf_counter() - start
+
+
+def profit_gain(game: Any, payoffs: Any, learned: Any) -> float:
+    """Mean over markets of Calvano's Delta in the 500 greedy rounds that follow practice."""
+    import numpy as np
+
+    size, states, earned = payoffs.shape[1], learned.last.copy(), []
+    markets, flat = np.arange(len(states)), payoffs.reshape(2, -1)
+    for _ in range(500):
+        actions = learned.policies[markets, :, states]
+        states = actions[:, 0] * size + actions[:, 1]
+        earned.append(flat[:, states].mean(0))
+    low, high = (game.profits([price, price])[0] for price in game.benchmarks)
+    return float((np.mean(earned) - low) / (high - low))
+
+
+def peak_memory() -> float:
+    """Peak of the process, MiB."""
+    return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
+
+
+def learn_once(engine: str, seeds: int, first: int, steps: int, settled: int, decay: float) -> dict[str, float]:
+    """Seconds, rounds and memory (MiB) of one training of the logit duopoly; compilation is not counted."""
+    from edgewise.society.repeated import Learning, learn, learn_reference
+    from edgewise.society.scenarios import find_scenario
+
+    game = find_scenario("logit_duopoly")
+    payoffs = game.stage_game().payoffs
+    learning = Learning(steps=steps, settled=settled, decay=decay)
+    train = learn if engine == "compiled" else learn_reference
+    start = time.perf_counter()
+    train(payoffs, Learning(steps=10), range(2))
+    loading = time.perf_counter() - start
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is the compiler's: forget it
+    before = peak_memory()
+    start = time.perf_counter()
+    if engine == "loop":
+        seconds = sum(learners_loop(payoffs, steps, first + i, decay) for i in range(seeds))
+        return {"seconds": seconds, "played": 2 * seeds * steps}
+    learned = train(payoffs, learning, range(first, first + seeds))
+    seconds = time.perf_counter() - start
+    peak = peak_memory()
+    return {
+        "seconds": seconds, "loading": loading, "played": 2 * int(learned.rounds.sum()),
+        "rounds": float(learned.rounds.mean()), "converged": float(learned.converged.mean()),
+        "gain": profit_gain(game, payoffs, learned), "memory": peak - before,
+    }  # fmt: skip
+
+
+def learn_apart(*job: object, threads: int | None = None) -> dict[str, float]:
+    """``learn_once`` in a process of its own, so that its memory and threads are its own."""
+    limit = {} if threads is None else {"NUMBA_NUM_THREADS": str(threads)}
+    command = [sys.executable, __file__, "learn", json.dumps(job)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | limit)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def learners() -> str:
+    never, steps, decay = 2**40, 10_000 if QUICK else 100_000, 1e-4
+    engines = {"compiled": (32, 2 if QUICK else 10), "numpy": (32, 1 if QUICK else 5), "loop": (2, 1 if QUICK else 5)}
+    rate: dict[str, list[float]] = {}
+    took: dict[str, list[float]] = {}
+    for name, (seeds, repeats) in engines.items():
+        say("learners", name)
+        found = [learn_apart(name, seeds, 100 * i, steps, never, decay) for i in range(repeats)]
+        rate[name] = [each["played"] / each["seconds"] / 1e6 for each in found]
+        took[name] = [2 * 32 * steps / r / 1e6 for r in rate[name]]
+    labels = {
+        "compiled": "`learn`, compiled",
+        "numpy": "`learn_reference`, numpy",
+        "loop": "plain Python, one market at a time",
+    }
+    rows = []
+    for name, label in labels.items():
+        ahead = "" if name == "compiled" else ratio(rate["compiled"], rate[name])
+        aim = {"compiled": "5 million/s on 2 cores; 0.68 s", "numpy": "3.4 s in the specification"}.get(name, "")
+        rows.append((label, len(rate[name]), interval(rate[name], 3), interval(took[name], 3), ahead, aim))
+    longer = steps if QUICK else 10 * steps
+    threads = []
+    pace: dict[int, list[float]] = {1: [], 2: []}
+    for i in range(2 if QUICK else 8):
+        for count, into in pace.items():
+            job = ("compiled", 64, 1000 * i, longer, never, decay)
+            each = learn_apart(*job, threads=count)
+            into.append(each["played"] / each["seconds"] / 1e6)
+    for count, into in pace.items():
+        gain = ratio(into, pace[1], 2) if count > 1 else ""
+        threads.append((count, len(into), interval(into, 1), gain))
+    growth = []
+    for seeds, repeats in ((8, 1), (32, 1)) if QUICK else ((8, 5), (32, 5), (128, 5), (1000, 3)):
+        say("until they settle", seeds)
+        cap, calm = (200_000, 20_000) if QUICK else (3_000_000, 100_000)
+        got = [learn_apart("compiled", seeds, 10_000 * i, cap, calm, 4e-6) for i in range(repeats)]
+        growth.append((
+            f"{seeds:,}", repeats, interval([x["seconds"] for x in got], 1),
+            interval([x["seconds"] / seeds for x in got], 3),
+            interval([x["played"] / x["seconds"] / 1e6 for x in got], 1),
+            interval([x["rounds"] / 1e6 for x in got]), interval([x["converged"] for x in got], 3),
+            interval([x["gain"] for x in got], 3), interval([x["memory"] for x in got], 0),
+            "120 s" if seeds == 1000 else "",
+        ))  # fmt: skip
+        loading = [x["loading"] for x in got]
+    return "\n\n".join((
+        "## Speed: learners",
+        f"Two Q-learners in the logit duopoly, 15 prices, memory of one round, {steps:,} rounds, exploration "
+        f"exp(-{decay:g} t); millions of agent-steps a second. Seconds are for 32 markets; the plain loop plays two "
+        "and is scaled up. Every run is a process of its own; compilation is not counted.",
+        table(("engine", "n", "million agent-steps/s", "seconds, 32 markets", "compiled is ahead by", "aim or reference"), rows),
+        f"Threads of the compiled engine, 64 markets of {longer:,} rounds:",
+        table(("threads", "n", "million agent-steps/s", "times one thread"), threads),
+        "At the parameters of Calvano et al. (2020) until every market has settled (100,000 rounds without a change of "
+        "any greedy action; 3 million at most), other seeds each time. Profit gain is that of the 500 greedy rounds "
+        f"after. Memory is the growth of the process's peak. Loading the compiled code took {max(loading):.1f} s.",
+        table(
+            (
+                "markets", "n", "seconds", "seconds a market", "million agent-steps/s", "million rounds a market",
+                "settled", "profit gain", "memory, MiB", "aim",
+            ), growth,
+        ),
+    ))  # fmt: skip
+
+
+# -- the scenario engine
+
+
+def engine() -> str:
+    from edgewise.society.engine import play
+    from edgewise.society.scenarios import find_scenario
+
+    rows = []
+    repeats = 2 if QUICK else 10
+    for seats in (5, 12):
+        capacity = 4 * seats
+        for rounds in (10, 100, 1000) if QUICK else (10, 100, 1000, 10_000):
+            say("engine", seats, rounds)
+            scenario = find_scenario("compute_commons", services=seats, rounds=rounds, capacity=capacity)
+            episodes = max(1, 2000 // rounds)
+            cost: dict[str, list[float]] = {"null": [], "scripted": []}
+            for i in range(repeats):
+                for kind, into in cost.items():
+                    team = scenario.teams(kind, [i])[0]
+                    start = time.perf_counter()
+                    for episode in range(episodes):
+                        play(scenario, team, 100 * i + episode)
+                    into.append(1e6 * (time.perf_counter() - start) / (episodes * rounds * seats))
+            team = scenario.teams("null", [0])[0]
+            memory = peak_of(lambda s=scenario, t=team: play(s, t, 0))  # type: ignore[misc]
+            kept = f"{1e6 * memory / (rounds * seats):.0f}"
+            rows.append((seats, f"{rounds:,}", repeats, *(interval(x) for x in cost.values()), kept, "20 µs"))
+    return "\n\n".join((
+        "## Speed: engine",
+        "`play` of the compute commons, start of the episode and full record included; microseconds per agent action. "
+        "Fair sharers answer with a constant, so that nearly all is the engine and the game; scripted agents "
+        "look at what the others did.",
+        table(
+            ("seats", "rounds", "n", "fair sharers, µs", "scripted, µs", "peak bytes per action", "aim"),
+            rows,
+        ),
+    ))  # fmt: skip
+
+
+# -- peers: rock, paper, scissors, the same moves everywhere. What follows runs in the peers' environments too.
+
+
+def drawn(rounds: int) -> tuple[list[int], list[int]]:
+    """Each player's moves, drawn beforehand, so that drawing is not timed."""
+    rng = random.Random(1)
+    return [rng.randrange(3) for _ in range(rounds)], [rng.randrange(3) for _ in range(rounds)]
+
+
+def scored(rounds: int) -> int:
+    """What the first player wins with these moves."""
+    return sum((0, 1, -1)[(a - b) % 3] for a, b in zip(*drawn(rounds), strict=True))
+
+
+@cache
+def rps() -> Any:
+    """The game as a scenario."""
+    from typing import ClassVar
+
+    import edgewise.society.scenario as base
+    from edgewise.society.types import Choice, Seat
+
+    class RockPaperScissors(base.Scenario):
+        name: ClassVar[str] = "rock_paper_scissors"
+        risk: ClassVar[str] = "0"
+        title: ClassVar[str] = "Rock, paper, scissors"
+        about: ClassVar[str] = "A peer's game."
+        primary: ClassVar[str] = "none"
+        rounds: int = 15
+        in_turn: bool = False  # one seat at a time, as PettingZoo's AEC and Concordia's sequential engine do
+
+        @property
+        def seats(self) -> Any:
+            return Seat("player_0", "player"), Seat("player_1", "player")
+
+        def start(self, rng: Any, condition: str) -> list[Any]:
+            return [0, [3, 3], None]  # round, last moves, the first player's hidden move
+
+        def acting(self, state: list[Any]) -> Sequence[int]:
+            if state[0] == self.rounds:
+                return ()
+            return (0, 1) if not self.in_turn else (0,) if state[2] is None else (1,)
+
+        def round(self, state: list[Any]) -> int:
+            return state[0]
+
+        def view(self, state: list[Any], seat: int) -> dict[str, Any]:
+            return {"other": state[1][1 - seat]}
+
+        def choices(self, seat: int) -> Any:
+            return (Choice("move", ("rock", "paper", "scissors")),)
+
+        def step(self, state: list[Any], actions: Any) -> Sequence[float]:
+            if self.in_turn and state[2] is None:
+                state[2] = actions[0][0]
+                return 0.0, 0.0
+            a, b = state[2] if self.in_turn else actions[0][0], actions[1][0]
+            state[:] = state[0] + 1, [a, b], None
+            won = (0.0, 1.0, -1.0)[(a - b) % 3]
+            return won, -won
+
+        def rules(self, seat: int) -> str:
+            return "Rock, paper, scissors."
+
+        def tell(self, observation: Any) -> str:
+            return "Next."
+
+        def teams(self, kind: str, seeds: Sequence[int]) -> Any:
+            return []
+
+        def indicators(self, trials: Any) -> Any:
+            return {}
+
+    return RockPaperScissors
+
+
+def play_edgewise(form: str, rounds: int) -> float:
+    from edgewise.society.agents.base import Agent
+    from edgewise.society.engine import play
+
+    class Drawn(Agent):
+        def __init__(self, moves: list[int]) -> None:
+            self.moves = iter(moves)
+
+        def act(self, observation: Any) -> Any:
+            return (next(self.moves),)
+
+    scenario = rps()(rounds=rounds, in_turn=form == "in turn")
+    return play(scenario, [Drawn(moves) for moves in drawn(rounds)], 0).payoffs[0]
+
+
+def play_parallel(env: Any, moves: Sequence[Iterator[Any]]) -> float:
+    first, won = env.possible_agents[0], 0.0
+    env.reset(seed=1)
+    while env.agents:
+        _, rewards, *_ = env.step({agent: next(mine) for agent, mine in zip(env.agents, moves, strict=True)})
+        won += rewards[first]
+    return won
+
+
+def play_aec(env: Any, moves: Sequence[Iterator[Any]]) -> float:
+    by_name, won = dict(zip(env.possible_agents, moves, strict=True)), 0.0
+    first = env.possible_agents[0]
+    env.reset(seed=1)
+    for agent in env.agent_iter():
+        _, reward, terminated, truncated, _ = env.last()
+        if agent == first:
+            won += reward
+        env.step(None if terminated or truncated else next(by_name[agent]))
+    return won
+
+
+@cache
+def pettingzoo_env(form: str, rounds: int) -> Any:
+    if form.startswith("view"):
+        from edgewise.society import petting
+
+        scenario = rps()(rounds=rounds)
+        return petting.parallel_env(scenario) if form == "view, parallel" else petting.turn_env(scenario)
+    from pettingzoo.classic import rps_v2
+
+    makers = {"parallel": rps_v2.parallel_env, "AEC": rps_v2.env, "AEC, bare": rps_v2.raw_env}
+    return makers[form](max_cycles=rounds)
+
+
+def play_pettingzoo(form: str, rounds: int) -> float:
+    env = pettingzoo_env(form, rounds)
+    moves: Any = [iter([(m,) for m in mine] if form.startswith("view") else mine) for mine in drawn(rounds)]
+    return (play_parallel if form.endswith("parallel") else play_aec)(env, moves)
+
+
+@cache
+def concordia_cast() -> Any:
+    """The leanest game master and player that Concordia's engines take, and a model that plays what was drawn."""
+    from concordia.agents import entity_agent
+    from concordia.components.agent import concat_act_component
+    from concordia.language_model import no_language_model
+    from concordia.typing import entity
+
+    options = ("rock", "paper", "scissors")
+
+    class Model(no_language_model.NoLanguageModel):
+        def __init__(self, moves: list[int]) -> None:
+            self.moves = iter(moves)
+
+        def sample_choice(self, prompt: str, responses: Sequence[str], *, seed: Any = None) -> Any:
+            move = next(self.moves)
+            return move, responses[move], {}
+
+    class Player(entity.Entity):
+        name = ""
+
+        def __init__(self, name: str, model: Model) -> None:
+            self.name, self.model, self.seen = name, model, ""
+
+        def act(self, action_spec: Any) -> str:
+            return self.model.sample_choice(self.seen, action_spec.options)[1]
+
+        def observe(self, observation: str) -> None:
+            self.seen = observation
+
+    class Master(entity.Entity):
+        name = "master"
+
+        def __init__(self, in_turn: bool) -> None:
+            self.in_turn, self.won, self.last, self.pending = in_turn, 0, ["none", "none"], []
+            self.event = ""
+
+        def observe(self, observation: str) -> None:
+            self.event = observation
+
+        def act(self, action_spec: Any) -> str:
+            kind, kinds = action_spec.output_type, entity.OutputType
+            if kind == kinds.TERMINATE:
+                return "No"
+            if kind == kinds.MAKE_OBSERVATION:
+                return self.last[1 if "player_0" in action_spec.call_to_action else 0]
+            if kind == kinds.NEXT_ACTING:
+                return f"player_{len(self.pending)}" if self.in_turn else "player_0,player_1"
+            if kind == kinds.NEXT_ACTION_SPEC:
+                return "prompt: Choose.;;type: choice options: rock,paper,scissors"
+            said = dict(line.split()[-2:] for line in self.event.split("\n"))  # "[tag] player_0: rock"
+            self.pending += [options.index(said[name]) for name in sorted(said)]
+            if len(self.pending) == 2:
+                (a, b), self.pending = self.pending, []
+                self.won, self.last = self.won + (0, 1, -1)[(a - b) % 3], [options[a], options[b]]
+            return "Done."
+
+    def agent(name: str, model: Model) -> Any:
+        # Its own default shuffles the options, which would cost it time and change the moves.
+        act = concat_act_component.ConcatActComponent(model=model, randomize_choices=False)
+        return entity_agent.EntityAgent(name, act_component=act)
+
+    return Model, Master, {"bare": Player, "agents": agent}
+
+
+def play_concordia(form: str, rounds: int) -> float:
+    from concordia.environment.engines import sequential, simultaneous
+
+    order, cast = form.split(", ")
+    model, master, players = concordia_cast()
+    in_turn = order == "sequential"
+    engine = sequential.Sequential() if in_turn else simultaneous.Simultaneous()
+    host = master(in_turn)
+    seated = [players[cast](f"player_{i}", model(moves)) for i, moves in enumerate(drawn(rounds))]
+    engine.run_loop([host], seated, max_steps=2 * rounds if in_turn else rounds, verbose=False)
+    return float(host.won)
+
+
+PLAYS: dict[str, Callable[[str, int], float]] = {
+    "edgewise": play_edgewise,
+    "pettingzoo": play_pettingzoo,
+    "concordia": play_concordia,
+}
+
+
+def serve(peer: str) -> None:
+    """Answer jobs (a JSON line each) with seconds and what the first player won, until the input ends."""
+    for line in sys.stdin:
+        form, rounds, episodes = json.loads(line)
+        try:
+            start = time.perf_counter()
+            won = [PLAYS[peer](form, rounds) for _ in range(episodes)]
+            answer: dict[str, Any] = {"seconds": time.perf_counter() - start, "won": won[-1]}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print("\n" + json.dumps(answer), flush=True)
+
+
+class Peer:
+    """A process that plays in a peer's environment."""
+
+    def __init__(self, name: str, peer: str | None = None) -> None:
+        self.name = name
+        environment = {**os.environ, "PYGAME_HIDE_SUPPORT_PROMPT": "1", "SDL_VIDEODRIVER": "dummy"}
+        command = [PEERS[name], __file__, "serve", peer or name]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+
+    def time(self, form: str, rounds: int, episodes: int) -> float:
+        """Microseconds per agent action."""
+        stdin, stdout = self.process.stdin, self.process.stdout
+        assert stdin is not None and stdout is not None
+        stdin.write(json.dumps([form, rounds, episodes]) + "\n")
+        stdin.flush()
+        for line in stdout:
+            if line.startswith('{"'):
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise RuntimeError(answer["error"])
+                assert answer["won"] == scored(rounds), f"{self.name}, {form}: another game was played"
+                return 1e6 * answer["seconds"] / (2 * rounds * episodes)
+        raise RuntimeError("its process ended")
+
+    def close(self) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.wait(60)
+
+
+def version(name: str, package: str) -> str:
+    code = f"import importlib.metadata as m; print(m.version({package!r}))"
+    try:
+        return subprocess.run([PEERS[name], "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "not installed"
+
+
+# Peer, its form, the form of ours that is the same game, rounds, episodes.
+MATCHES = (
+    ("pettingzoo", "parallel", "together", 1000, 5),
+    ("pettingzoo", "parallel", "together", 15, 300),
+    ("pettingzoo", "AEC", "in turn", 1000, 5),
+    ("pettingzoo", "AEC", "in turn", 15, 300),
+    ("pettingzoo", "AEC, bare", "in turn", 1000, 5),
+    ("pettingzoo", "view, parallel", "together", 1000, 5),
+    ("pettingzoo", "view, AEC", "together", 1000, 5),
+    ("concordia", "simultaneous, bare", "together", 1000, 1),
+    ("concordia", "sequential, bare", "in turn", 1000, 1),
+    ("concordia", "simultaneous, agents", "together", 1000, 1),
+    ("concordia", "sequential, agents", "in turn", 1000, 1),
+)
+
+
+def match(peer: str, form: str, ours: str, rounds: int, episodes: int) -> tuple[list[float], list[float]] | str:
+    """Microseconds per action of the peer and of ours, in turns; or why there are none."""
+    # Our own views of our own scenarios are PettingZoo environments too: they run in this environment.
+    both = [Peer("edgewise", "pettingzoo") if form.startswith("view") else Peer(peer), Peer("edgewise")]
+    jobs = [(both[0], form), (both[1], ours)]
+    try:
+        for each, what in jobs:
+            each.time(what, rounds, 1)  # imports, caches
+        costs: tuple[list[float], list[float]] = [], []
+        for _ in range(2 if QUICK else 10):
+            for (each, what), into in zip(jobs, costs, strict=True):
+                into.append(each.time(what, rounds, episodes))
+        return costs
+    except (RuntimeError, OSError) as error:
+        return str(error)
+    finally:
+        for each in both:
+            each.close()
+
+
+def peers() -> str:
+    installed = {"pettingzoo": version("pettingzoo", "pettingzoo"), "concordia": version("concordia", "gdm-concordia")}
+    names = {"pettingzoo": "PettingZoo", "concordia": "Concordia"}
+    rows = []
+    for peer, form, ours, rounds, episodes in MATCHES:
+        say("peers", peer, form)
+        own = form.startswith("view")
+        label = f"our PettingZoo {form}" if own else f"{names[peer]}, {form}"
+        found = installed[peer] if installed[peer] == "not installed" else match(peer, form, ours, rounds, episodes)
+        if isinstance(found, str):
+            rows.append((label, f"{rounds:,}", 0, found, "", "", ""))
+            continue
+        theirs, mine = found
+        aim = "" if own else "10" if peer == "concordia" else "over 1"
+        cells = interval(theirs), interval(mine), ratio(theirs, mine)
+        rows.append((label, f"{rounds:,}", len(theirs), *cells, aim))
+    return "\n\n".join((
+        "## Speed: peers on equal games",
+        "Rock, paper, scissors for two, moves drawn beforehand and the same everywhere; that the winnings are the same "
+        f"is checked in every run. PettingZoo {installed['pettingzoo']}, its own `classic.rps_v2`; `bare` is without "
+        f"its wrappers, so without checks. Concordia {installed['concordia']}, its simultaneous and sequential engine "
+        "with a `NoLanguageModel` that plays the drawn moves, a game master that answers from a table, no memory, no "
+        "embedder, no log; `bare` players are the least class that its engine takes, `agents` are its `EntityAgent` "
+        "with nothing but `ConcatActComponent`. Ours is the same game as a `Scenario`, together or one seat at a time "
+        "as the peer's is, with checks and full record. Start of the episode included; processes of their own, in "
+        "turns; microseconds per agent action. Our views (`edgewise.society.petting`) are beside our engine, for what "
+        "the view costs.",
+        table(("peer", "rounds", "n", "peer, µs", "edgewise, µs", "edgewise is ahead by", "aim"), rows),
+    ))  # fmt: skip
+
+
+# -- networks
+
+
+def network() -> str:
+    try:
+        import numpy as np
+
+        from edgewise.society.network import logit_voter, random_graph
+    except ImportError as error:
+        return f"## Network\n\nSkipped: {error}."
+    rows = []
+    sizes = ((1000, 100), (10_000, 100)) if QUICK else ((1000, 1000), (10_000, 1000), (100_000, 100))
+    for agents, rounds in sizes:
+        for degree in (4, 20):
+            say("network", agents, degree)
+            took = []
+            for i in range(2 if QUICK else 5):
+                rng = np.random.default_rng(i)
+                graph, private = random_graph(agents, degree, rng), rng.normal(size=agents)
+                start = time.perf_counter()
+                logit_voter(graph, private, 1.0, rounds, rng)
+                took.append(time.perf_counter() - start)
+            each = [1e9 * x / (agents * rounds) for x in took]
+            aim = "10 s" if agents == 10_000 and rounds == 1000 else ""
+            rows.append((f"{agents:,}", degree, f"{rounds:,}", len(took), interval(took), interval(each, 1), aim))
+    return "\n\n".join((
+        "## Network",
+        "Logit voters (`edgewise.society.network.logit_voter`), all revising in every round, on random graphs.",
+        table(("agents", "listen to", "rounds", "n", "seconds", "ns per vote", "aim"), rows),
+    ))  # fmt: skip
+
+
+SECTIONS = {"learners": learners, "engine": engine, "peers": peers, "network": network}
+GROUPS = {"speed": ("learners", "engine", "peers")}
+
+
+def main() -> None:
+    asked = [part for name in sys.argv[1:] for part in GROUPS.get(name, (name,))]
+    chosen = [name for name in asked if name in SECTIONS] or list(SECTIONS)
+    path = RESULTS / "society.md"
+    for name in chosen:
+        start = time.perf_counter()
+        title, body = SECTIONS[name]().split("\n\n", 1)
+        say(name, f"{time.perf_counter() - start:.0f} s")
+        text = f"`python benchmarks/bench_society.py {name}`; {datetime.now(UTC).date()}.\n\n{body.strip()}"
+        print(f"{title}\n\n{text}\n", flush=True)
+        if QUICK:
+            continue
+        # Read at the last moment: another section may have been written meanwhile.
+        written = path.read_text() if path.is_file() else ""
+        parts = dict(re.findall(r"^(## .+?)\n\n(.*?)(?=\n\n## |\Z)", written, re.MULTILINE | re.DOTALL))
+        parts[title] = text
+        lead = f"{machine()}. Brackets are 95 % intervals over n repeats."
+        RESULTS.mkdir(exist_ok=True)
+        sections = [f"{title}\n\n{body.strip()}" for title, body in parts.items()]
+        path.write_text("\n\n".join(["# Society", lead, *sections]) + "\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["learn"]:
+        print(json.dumps(learn_once(*json.loads(sys.argv[2]))))
+    elif sys.argv[1:2] == ["serve"]:
+        serve(sys.argv[2])
+    else:
+        main()
