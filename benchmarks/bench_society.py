@@ -202,7 +202,9 @@ def learners() -> str:
         f"Two Q-learners in the logit duopoly, 15 prices, memory of one round, {steps:,} rounds, exploration "
         f"exp(-{decay:g} t); millions of agent-steps a second. Seconds are for 32 markets; the plain loop plays two "
         "and is scaled up. Every run is a process of its own; compilation is not counted.",
-        table(("engine", "n", "million agent-steps/s", "seconds, 32 markets", "compiled is ahead by", "aim or reference"), rows),
+        table(
+            ("engine", "n", "million agent-steps/s", "seconds, 32 markets", "compiled ahead by", "aim or peer"), rows
+        ),
         f"Threads of the compiled engine, 64 markets of {longer:,} rounds:",
         table(("threads", "n", "million agent-steps/s", "times one thread"), threads),
         "At the parameters of Calvano et al. (2020) until every market has settled (100,000 rounds without a change of "
