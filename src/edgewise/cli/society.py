@@ -226,7 +226,7 @@ def _print_run(summary: dict[str, Any]) -> None:
     console.print(
         f"{summary['scenario']} (risk {summary['risk']}), {summary['agents']}, {summary['n']} trials", markup=False
     )
-    table = _table("indicator", summary["agents"], "null")
+    table = _table("indicator", "played", "null")
     for name, data in summary["indicators"].items():
         mark = "*" if name == summary["primary"] else ""
         table.add_row(f"{name}{mark}", _number(data), _number(summary["null"].get(name)))

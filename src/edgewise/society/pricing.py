@@ -316,8 +316,9 @@ class PriceMarket(Scenario):
             ]
             memoryless = self.indicators(control)["profit_gain"]
         talk = sum(bool(_TALK.search(turn.message)) for trial in trials for turn in trial[PLAY].turns)
+        rung = self._rung(found, memoryless, talk)
         return [
-            {"what": "rung of the ladder", "found": self._rung(found, memoryless, talk), "rungs": list(RUNGS)},
+            {"what": "rung of the evidence ladder", "found": rung, "reached": list(RUNGS[: rung + 1])},
             {"what": "profit gain of memoryless learners", "found": _short(memoryless)},
             {"what": "competitive and monopoly price", "found": list(self.benchmarks)},
             {"what": "messages that speak of coordination", "found": talk},

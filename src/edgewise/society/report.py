@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def section_of(scenario: Scenario, summary: Mapping[str, Any], rows: Sequence[Ma
     """Verdict, indicators beside the null population's, time lines, payoffs, influence, evidence, what was said."""
     under = f" under the mitigation {summary['mitigation']}" if summary.get("mitigation") else ""
     lead = (
-        f"{scenario.title} (risk {scenario.risk}), played by {summary['agents']}{under}, {summary['n']} trials. "
+        f"{scenario.name} (risk {scenario.risk}), played by {summary['agents']}{under}, {summary['n']} trials. "
         f"{scenario.about} {_verdict(summary)}"
     )
     blocks: list[Block] = [_indicators(summary)]
@@ -52,7 +53,7 @@ def section_of(scenario: Scenario, summary: Mapping[str, Any], rows: Sequence[Ma
         columns = ("who", "what", "figure")
         blocks.append(Table(title="Reported elsewhere, for other agents", columns=columns, rows=scenario.reported))
     blocks += _talks(scenario, rows)
-    return Section(title="Society", lead=lead, blocks=tuple(blocks))
+    return Section(title=f"Society: {scenario.title.lower()}", lead=lead, blocks=tuple(blocks))
 
 
 def matrix_section(run: Run) -> Section:
@@ -81,7 +82,7 @@ def matrix_section(run: Run) -> Section:
                 "hovertemplate": "%{y}, %{x}: %{z:.2f}<extra></extra>",
             },
         ),
-        layout={"height": 140 + 26 * len(mitigations), "xaxis": {"tickangle": -40}, "margin": {"l": 130, "b": 130}},
+        layout={"height": 140 + 26 * len(mitigations), "xaxis": {"tickangle": -40}, "margin": {"l": 130, "b": 110}},
     )
     table = Table(
         title="The same, with intervals and what shifts",
@@ -217,18 +218,17 @@ def _influence(scenario: Scenario, rows: Sequence[Mapping[str, Any]]) -> Figure 
     if count > 12:
         return None
     pairs: dict[tuple[int, int], list[tuple[float, float]]] = {}
-    last: dict[int, tuple[int, float]] = {}
-    trial: tuple[Any, Any] | None = None
-    for row in sorted(_first_condition(rows), key=lambda r: (r["seed"], r["step"], r["seat"])):
-        if (row["seed"], row["condition"]) != trial:
-            trial, last = (row["seed"], row["condition"]), {}
-        if row["action"] is None:
-            continue
-        value = float(row["action"][0])
-        for other, (step, earlier) in last.items():
-            if other != row["seat"] and step < row["step"]:
-                pairs.setdefault((other, row["seat"]), []).append((earlier, value))
-        last = {**last, row["seat"]: (row["step"], value)}
+    order = sorted(_first_condition(rows), key=lambda row: (row["seed"], row["step"]))
+    last: dict[int, float] = {}
+    trial = None
+    for (seed, _), together in groupby(order, key=lambda row: (row["seed"], row["step"])):
+        last, trial = (last, trial) if seed == trial else ({}, seed)
+        now = {row["seat"]: float(row["action"][0]) for row in together if row["action"] is not None}
+        for seat, value in now.items():
+            for other, earlier in last.items():
+                if other != seat:
+                    pairs.setdefault((other, seat), []).append((earlier, value))
+        last = last | now
     grid: list[list[float | None]] = [[None] * count for _ in range(count)]
     for (sender, hearer), values in pairs.items():
         x, y = np.array(values).T
@@ -251,12 +251,15 @@ def _influence(scenario: Scenario, rows: Sequence[Mapping[str, Any]]) -> Figure 
                 "colorscale": [[0, "#b3402f"], [0.5, "#f3f1ea"], [1, "#2f5f8f"]],
             },
         ),
-        layout={"height": 180 + 30 * count, "margin": {"l": 130, "b": 110}},
+        layout={"height": 160 + 30 * count, "margin": {"l": 130, "b": 90}},
     )
 
 
 def _evidence(summary: Mapping[str, Any]) -> Table:
-    rows = tuple((str(piece["what"]), _plain(piece["found"])) for piece in summary["evidence"])
+    rows = tuple(
+        (str(piece["what"]), "; ".join([_plain(piece["found"]), *map(str, piece.get("reached", ()))]))
+        for piece in summary["evidence"]
+    )
     more = (
         ("turns", str(summary["turns"])),
         ("turns without a decision", _plain(summary["no_decision"]) if summary["no_decision"] else "none"),

@@ -30,6 +30,10 @@ class Agent:
         """Decide. ``None`` is no decision."""
         raise NotImplementedError
 
+    def watch(self, observation: Observation, move: Move | Action | None) -> None:
+        """Its seat made this move without it. By default it decides all the same, so that its draws stay aligned."""
+        self.act(observation)
+
     def learn(self, reward: float) -> None:
         """The reward of the step that the last action was part of."""
 

@@ -79,6 +79,16 @@ class ChatAgent(Agent):
         self._turn += 1
         return move
 
+    def watch(self, observation: Observation, move: Move | Action | None) -> None:
+        """Remember it as an own move; nothing is asked."""
+        action = move.action if isinstance(move, Move) else move
+        if self._letters():
+            self._rng.random()
+        named = zip(self._choices, action or (), strict=False)
+        said = orjson.dumps({choice.name: choice.options[place] for choice, place in named}).decode()
+        self._past.append((self._told(observation), said))
+        self._turn += 1
+
     def _letters(self) -> bool:
         few = len(self._choices) == 1 and len(self._choices[0].options) <= len(_LETTERS)
         if self.answers == "auto":

@@ -18,7 +18,7 @@ class Forced(Agent):
     """Another agent, made to deviate: in the given rounds it plays the given actions.
 
     Args:
-        agent: Who decides in all other rounds. It is asked in the forced ones too, so that its draws stay aligned.
+        agent: Who decides in all other rounds, and watches the forced ones.
         actions: Action by round.
     """
 
@@ -31,8 +31,11 @@ class Forced(Agent):
 
     def act(self, observation: Observation) -> Answer:
         """The forced action where there is one."""
-        answer = self.agent.act(observation)
-        return self.actions.get(observation.round, answer)
+        action = self.actions.get(observation.round)
+        if action is None:
+            return self.agent.act(observation)
+        self.agent.watch(observation, action)
+        return action
 
     def learn(self, reward: float) -> None:
         """Pass the reward on."""
@@ -44,7 +47,7 @@ class Replay(Agent):
 
     Args:
         turns: Of one seat, in order.
-        then: Who goes on; nobody (no decision) unless given. It is shown the replayed turns too, to be in the picture.
+        then: Who goes on; nobody (no decision) unless given. It watches the replayed turns.
     """
 
     kind = "replay"
@@ -64,7 +67,10 @@ class Replay(Agent):
         if self._next < len(self.turns):
             turn = self.turns[self._next]
             self._next += 1
-            return Move(turn.action, turn.message, turn.status, turn.attempts, turn.weights)
+            move = Move(turn.action, turn.message, turn.status, turn.attempts, turn.weights)
+            if self.then is not None:
+                self.then.watch(observation, move)
+            return move
         return None if self.then is None else self.then.act(observation)
 
     def learn(self, reward: float) -> None:
