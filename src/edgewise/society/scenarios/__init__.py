@@ -12,6 +12,7 @@ from edgewise.society.scenario import Scenario
 SCENARIOS: dict[str, str] = {
     "logit_duopoly": "LogitDuopoly",
     "bertrand_market": "BertrandMarket",
+    "majority_vote": "MajorityVote",
     "compute_commons": "ComputeCommons",
 }
 
