@@ -288,9 +288,10 @@ def test_faults_are_missing_not_failures(server: fake.FakeServer, tmp_path: Path
 
 
 def test_odd_questions(tmp_path: Path) -> None:
-    """Unicode, a hundred thousand characters, the same question twice."""
+    """Unicode, half a character, a hundred thousand of them, the same question twice."""
     (tmp_path / "bots.py").write_text("def script(messages, settings, sample):\n    return 'Answer: 1'\n")
     rows = [{"question": f"Wie groß ist {'ß' * (i % 5)}{i} ∈ ℕ? 𝄞", "answer": str(i % 3)} for i in range(40)]
+    rows += [{"question": f"half \ud800 {i}", "answer": f"\udfff{i}", "category": "\ud800"} for i in range(10)]
     rows += [{"question": "x " * 50_000, "answer": "1"}, rows[0]]
     (tmp_path / "q.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     done = edgewise(
@@ -298,3 +299,5 @@ def test_odd_questions(tmp_path: Path) -> None:
     )
     data = as_json(done)
     assert done.returncode == 0 and data["calls"] <= 60 and "word for word" in "".join(data["notes"])
+    asked = [node["question"] for node in pq.read_table(tmp_path / "r" / "tables" / "nodes.parquet").to_pylist()]
+    assert any("half" in text for text in asked) and any("𝄞" in text for text in asked)

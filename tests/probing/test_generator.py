@@ -210,6 +210,16 @@ def test_a_question_written_again_and_again_is_one_question() -> None:
     assert sum(step.case.case_id in judged and "6 times 7" in step.case.question for step in trail.steps) == 1
 
 
+def test_a_question_of_100_kB_is_not_edited_and_costs_little_to_describe() -> None:
+    case = Case(case_id="a", question="y " * 50_000, answer="z" * 100_000)
+    generator = Generator(error={"error": "it is long"})
+    tool = Writer(generator.model, independent=True)
+    assert tool.propose(case, "micro", np.random.default_rng(0)) is None
+    trail = Trail([Step(0, "seed", None, case, Outcome(verdict="fail", failed=1, response="w" * 100_000))])
+    asyncio.run(describe_failures(trail, generator.model))
+    assert trail.steps[0].outcome.error == "it is long" and len(generator.asked[0]) < 4000
+
+
 @pytest.mark.parametrize("independent", [True, False])
 def test_a_generator_of_nonsense_spoils_no_probe(independent: bool) -> None:
     """Half of the questions would be its own; none is, and the modes are those that conditions name."""

@@ -14,7 +14,7 @@ from edgewise.models.embedder import TfIdf
 from edgewise.probing import POLICIES, Case, Families, Planted, RuleEdits, Search, Workbench, explore, find_policy
 from edgewise.probing.grading import is_right
 from edgewise.probing.probe import probe
-from edgewise.probing.search.runner import Trail
+from edgewise.probing.search.runner import Trail, ask_until_sure
 from edgewise.probing.search.tree import REGIMES, Tree
 from edgewise.probing.targets import PlantedTarget
 from edgewise.probing.types import Outcome
@@ -174,6 +174,28 @@ def test_a_failure_that_does_not_repeat_is_flaky() -> None:
     world = Planted(np.random.default_rng(1))
     trail = asyncio.run(explore(world, Once(), POLICIES["bridge"], budget=10))
     assert not trail.failures and all(step.outcome.trials == 3 for step in trail.steps) and trail.calls == 60
+
+
+@pytest.mark.parametrize(
+    ("later", "stable"),
+    [
+        ("fail fail", True),
+        ("fail invalid", True),
+        ("pass fail", True),
+        ("pass invalid", False),
+        ("invalid invalid", False),
+    ],
+)
+def test_a_failure_counts_if_two_of_three_askings_fail(later: str, stable: bool) -> None:
+    class Told:
+        name, repeats = "told", True
+
+        async def ask(self, case: Case, trial: int = 0) -> Outcome:
+            verdict = ("fail", *later.split())[trial]
+            return Outcome(verdict=verdict, failed=int(verdict == "fail"))
+
+    outcome = asyncio.run(ask_until_sure(Told(), Case(case_id="a", question="?", answer="b"), again=2))
+    assert outcome.stable == stable and outcome.calls == 3 and outcome.verdict == "fail"
 
 
 def test_edits_keep_the_answer_and_families_are_reproducible() -> None:

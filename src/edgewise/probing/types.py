@@ -71,8 +71,8 @@ class Outcome(Record):
 
     @property
     def stable(self) -> bool:
-        """Whether the target failed in most trials."""
-        return self.verdict == "fail" and 2 * self.failed > self.trials
+        """Whether the target failed most times it was asked. An asking without a verdict is none that it failed."""
+        return self.verdict == "fail" and 2 * self.failed > self.calls
 
 
 class Mode(Record):

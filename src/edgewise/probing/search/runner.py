@@ -78,7 +78,7 @@ class Trail:
 
 
 async def ask_until_sure(target: Target, case: Case, *, again: int) -> Outcome:
-    """Ask, and ask a failure ``again`` times: it is stable if most answers are wrong."""
+    """Ask, and ask a failure ``again`` times: it is stable if most times the answer is wrong."""
     first = await target.ask(case)
     if first.verdict != "fail" or not target.repeats or not again:
         return first

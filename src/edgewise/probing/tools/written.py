@@ -81,8 +81,8 @@ class Writer:
         self._count = 0
         self._settings = Settings(max_tokens=1024, temperature=0.7)
 
-    def propose(self, anchor: Case | None, regime: Regime, rng: np.random.Generator) -> Awaitable[Case | None]:
-        """See ``Tool``."""
+    def propose(self, anchor: Case | None, regime: Regime, rng: np.random.Generator) -> Awaitable[Case | None] | None:
+        """See ``Tool``. A question too long to be shown whole is not edited."""
         self._count += 1
         if anchor is not None:
             self._covered.setdefault(anchor.group, anchor.question)
@@ -93,6 +93,8 @@ class Writer:
             return self._guarded(
                 self._invent("It must be about something that these do not cover.", covered, self._count)
             )
+        if len(prompt(anchor)) > _LONGEST:
+            return None
         kinds = [*(KEEPING if self._independent else ()), *CHANGING]
         kind = kinds[int(rng.integers(len(kinds)))]
         return self._guarded(self._edit(anchor, kind, self._count))
@@ -145,7 +147,7 @@ class Writer:
 
     async def _edit(self, anchor: Case, kind: str, number: int) -> Case | None:
         fence = fence_for(anchor.question)
-        shown = fenced(fence, "Question", prompt(anchor)[:_LONGEST])
+        shown = fenced(fence, "Question", prompt(anchor))
         if kind in KEEPING:
             asked = [f"Edit the question: {KEEPING[kind]}. Its answer must stay the same.", shown]
             edited, _ = await self._ask(fence, [*asked, 'JSON: {"question": the whole new question}'], _Edited, number)

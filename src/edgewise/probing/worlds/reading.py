@@ -10,6 +10,7 @@ from typing import Any
 
 from edgewise.core.errors import BadInput
 from edgewise.core.tables import json_records, open_table
+from edgewise.models.types import storable
 from edgewise.probing.types import Case
 
 _ANSWERS = ("answer", "gold", "target", "label")
@@ -59,7 +60,7 @@ def read_questions(path: Path, *, recorded: bool = False) -> Questions:
         if case.case_id in found.answers:
             raise BadInput(f"{case.case_id!r} is there twice", file=path, row=row, field=columns["id"])
         pred = record.get("pred")
-        answer = None if pred is None or pred == "" else str(pred)
+        answer = None if pred is None or pred == "" else storable(str(pred))
         found.answers[case.case_id] = (answer, _text(record.get("output")))
         if (case.question, case.options) in seen:
             repeated += 1
@@ -109,12 +110,12 @@ def _case(path: Path, row: int, record: dict[str, Any], columns: dict[str, str |
         if name is not None and (value is None or not str(value).strip()):
             raise BadInput("it is empty", file=path, row=row, field=name)
     options = _options(path, row, columns["options"], cell(columns["options"]))
-    answer = str(cell(columns["answer"])).strip()
+    answer = storable(str(cell(columns["answer"]))).strip()
     if options and not (len(answer) == 1 and answer.upper() in _LETTERS[: len(options)]) and answer not in options:
         raise BadInput(f"{answer[:40]!r} is none of the options", file=path, row=row, field=columns["answer"])
     return Case(
-        case_id=str(row if columns["id"] is None else cell(columns["id"])),
-        question=str(record["question"]),
+        case_id=storable(str(row if columns["id"] is None else cell(columns["id"]))),
+        question=storable(str(record["question"])),
         answer=answer,
         options=options,
         group=_text(cell(columns["group"])) or "",
@@ -132,8 +133,8 @@ def _options(path: Path, row: int, name: str | None, value: Any) -> tuple[str, .
             value = None
     if not isinstance(value, list) or len(value) > len(_LETTERS):
         raise BadInput(f"need a list of at most {len(_LETTERS)} options", file=path, row=row, field=name)
-    return tuple(str(option) for option in value)
+    return tuple(storable(str(option)) for option in value)
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else storable(str(value))
