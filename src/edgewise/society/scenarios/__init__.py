@@ -13,6 +13,7 @@ SCENARIOS: dict[str, str] = {
     "logit_duopoly": "LogitDuopoly",
     "bertrand_market": "BertrandMarket",
     "majority_vote": "MajorityVote",
+    "authority_cue": "AuthorityCue",
     "compute_commons": "ComputeCommons",
 }
 
