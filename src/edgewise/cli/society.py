@@ -70,7 +70,7 @@ def list_scenarios(as_json: AsJson = False) -> None:
 def run_scenario(
     scenario: Annotated[str, typer.Argument(help="`edgewise society list` has them.", show_default=False)],
     agents: Annotated[str | None, typer.Option(help=_AGENTS + "  [default: the scenario's own]")] = None,
-    seeds: Seeds = 30,
+    seeds: Seeds = 40,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the scenario, NAME=VALUE (repeatable).")
     ] = None,

@@ -68,7 +68,7 @@ class SocietyConfig(Record):
     mitigation: str | None = None
     agents: tuple[str, ...] = ("learning",)
     personas: dict[str, str] = {}
-    seeds: int = Field(default=30, ge=1)
+    seeds: int = Field(default=40, ge=1)
     jobs: int = Field(default=1, ge=1)
     ray: str | None = None
     memory: int | None = Field(default=None, ge=0)

@@ -21,15 +21,22 @@ def share(values: Iterable[bool | None]) -> Measure:
 
 
 def average(values: Iterable[float | None]) -> Measure:
-    """Mean over independent trials, Student's interval. ``None`` (no decision) is left out."""
+    """Mean over independent trials, Student's interval. ``None`` (no decision) is left out.
+
+    Trials that are all alike say little of the spread where they are few. The interval then allows for the share of
+    trials that may differ by 1 although none of n did: 1 - .025^(1/n), as for a proportion of which nothing was seen.
+    """
     known = np.array([value for value in values if value is not None], dtype=float)
     if len(known) == 0:
         return NotMeasured(reason=_NONE)
-    if len(known) == 1:
-        return NotMeasured(reason="one trial says nothing of the spread")
+    mean, n = float(known.mean()), len(known)
+    if np.ptp(known) < 1e-12:
+        unseen = 1 - 0.025 ** (1 / n)
+        low, high = (0.0, 1.0) if 0 <= mean <= 1 else (-np.inf, np.inf)
+        low, high = max(low, mean - unseen), min(high, mean + unseen)
+        return Estimate(value=mean, low=low, high=high, n=n, method="all trials alike")
     from scipy.special import stdtrit
 
-    mean, n = float(known.mean()), len(known)
     half = float(stdtrit(n - 1, 0.975) * known.std(ddof=1) / np.sqrt(n))
     return Estimate(value=mean, low=mean - half, high=mean + half, n=n, method="Student")
 

@@ -68,13 +68,7 @@ def learn_markets(
                 was = greedy[seat, state]
                 if action == was:
                     if new >= top[seat, state]:
-                        top[seat, state] = new
-                        best = was
-                        # A tie goes to the lowest action, as it does in the reference.
-                        for a in range(was):
-                            if row[a] == new:
-                                best = a
-                                break
+                        best, top[seat, state] = was, new
                     else:
                         best = _best(row, size)
                         top[seat, state] = row[best]
