@@ -60,7 +60,7 @@ def probe(
         _pack(rest, out, as_json=as_json)
         return
     if verb == "check":
-        _check(rest, out, jobs=jobs, max_tokens=max_tokens, seed=seed, as_json=as_json)
+        _check(rest, out, judge=judge, jobs=jobs, max_tokens=max_tokens, seed=seed, as_json=as_json)
         return
     if verb == "compare":
         _compare(rest, as_json=as_json)
@@ -171,7 +171,9 @@ def _pack(words: list[str], out: Path | None, *, as_json: bool) -> None:
         )
 
 
-def _check(words: list[str], out: Path | None, *, jobs: int, max_tokens: int, seed: int, as_json: bool) -> None:
+def _check(
+    words: list[str], out: Path | None, *, judge: str | None, jobs: int, max_tokens: int, seed: int, as_json: bool
+) -> None:
     import asyncio
 
     from edgewise.cli.checkup import fresh_folder
@@ -180,7 +182,8 @@ def _check(words: list[str], out: Path | None, *, jobs: int, max_tokens: int, se
     if len(words) != 2:
         raise BadInput(f"`edgewise probe check` takes a pack and a model, not {len(words)} words")
     folder = out if out is not None else fresh_folder(words[1])
-    found = asyncio.run(check_pack(Path(words[0]), words[1], folder, jobs=jobs, max_tokens=max_tokens, seed=seed))
+    pack = Path(words[0])
+    found = asyncio.run(check_pack(pack, words[1], folder, judge=judge, jobs=jobs, max_tokens=max_tokens, seed=seed))
     if as_json:
         print_json(found.as_data())
     else:
