@@ -86,6 +86,17 @@ def test_firth_agrees_with_the_closed_form_of_a_saturated_table() -> None:
     assert interval.low > 0 and np.isfinite(interval.high)
 
 
+@pytest.mark.parametrize("w", [0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.85, 1.0])
+def test_a_hard_rule_has_every_weight_that_makes_its_choices(w: float) -> None:
+    gaps = (-6, -3, -1, 1, 3, 6)
+    prior, evidence = np.tile([(p, e) for p in gaps for e in gaps], (30, 1)).T
+    found = prior_weight(w * prior + (1 - w) * evidence > 0, prior, evidence, np.repeat(np.arange(30), 36))
+    cuts = [0.0, 1 / 7, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 6 / 7, 1.0]  # where w |prior| = (1 - w) |evidence|
+    i = max(k for k in range(8) if cuts[k] <= w)
+    assert isinstance(found, Estimate) and found.low <= cuts[i] + 1e-9 and found.high >= cuts[i + 1] - 1e-9
+    assert found.high - found.low < 0.3
+
+
 def test_a_choice_by_a_hard_threshold_stays_finite() -> None:
     rng = np.random.default_rng(2)
     prior, evidence = rng.normal(0, 3, 400), rng.normal(0, 3, 400)

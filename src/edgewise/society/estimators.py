@@ -147,6 +147,9 @@ def prior_weight(choices: ArrayLike, prior_gap: ArrayLike, evidence_gap: ArrayLi
     The ratio of two coefficients of a logistic regression, so noise in the choice does not change it. 0: by evidence
     alone; 1: by prior alone.
 
+    A rule without noise makes the same choices for a range of weights. Where some weight in [0, 1] explains every
+    choice, the interval therefore has all the weights that do (the identified set), however many the choices.
+
     Args:
         choices: 1 for the option that a positive gap favours (or its probability), shape (n,).
         prior_gap: How much the prior favours it.
@@ -157,13 +160,31 @@ def prior_weight(choices: ArrayLike, prior_gap: ArrayLike, evidence_gap: ArrayLi
         w; ``NotMeasured`` and errors as for ``logistic``, and ``NotMeasured`` where neither gap moves the choice.
     """
     fit = logistic(choices, [prior_gap, evidence_gap], clusters)
-    return fit if isinstance(fit, NotMeasured) else fit.share(1, 2)
+    found = fit if isinstance(fit, NotMeasured) else fit.share(1, 2)
+    same = _explaining(_vector("outcomes", choices), _vector("gaps", prior_gap), _vector("gaps", evidence_gap))
+    if isinstance(found, NotMeasured) or same is None:
+        return found
+    ends = {"low": min(found.low, same[0]), "high": max(found.high, same[1])}
+    return found.model_copy(update={**ends, "method": found.method + ", with the identified set"})
 
 
 def log_odds(probability: ArrayLike, floor: float = 1e-3) -> Floats:
     """Log-odds of stated probabilities, which are first kept ``floor`` away from 0 and 1."""
     p = np.clip(_vector("probability", probability), floor, 1 - floor)
     return np.asarray(np.log(p / (1 - p)))
+
+
+def _explaining(y: Floats, prior: Floats, evidence: Floats) -> tuple[float, float] | None:
+    """The weights w in [0, 1] for which no choice goes against the sign of w prior + (1 - w) evidence."""
+    if not np.isin(y, (0, 1)).all():
+        return None
+    side = 2 * y - 1
+    at_0, slope = side * evidence, side * (prior - evidence)  # at_0 + slope w >= 0 for every choice
+    if (at_0[slope == 0] < 0).any():
+        return None
+    low = np.max(-at_0[slope > 0] / slope[slope > 0], initial=0.0)
+    high = np.min(-at_0[slope < 0] / slope[slope < 0], initial=1.0)
+    return (float(low), float(high)) if low <= high else None
 
 
 def _coefficient(fit: LogisticFit | NotMeasured, column: int) -> Measure:

@@ -15,6 +15,7 @@ SCENARIOS: dict[str, str] = {
     "majority_vote": "MajorityVote",
     "authority_cue": "AuthorityCue",
     "compute_commons": "ComputeCommons",
+    "central_dispatch": "CentralDispatch",
 }
 
 
