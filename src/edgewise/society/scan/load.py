@@ -78,8 +78,10 @@ def load(path: Path) -> Loaded:
     first = _whole(raw)
     if isinstance(first, dict):
         return Loaded(path, [(1, first)], [])
-    if isinstance(first, list):
+    if isinstance(first, list) and any(isinstance(row, dict | list) for row in first):
         return Loaded(path, list(enumerate(first, 1)), [])
+    if first is not None:
+        raise BadInput("the file holds no JSON objects", file=path)
     rows: list[tuple[int, Any]] = []
     problems: list[Problem] = []
     for number, line in enumerate(raw.split(b"\n"), 1):
@@ -96,7 +98,7 @@ def load(path: Path) -> Loaded:
     if not any(isinstance(row, dict | list) for _, row in rows):
         if problems:
             raise BadInput(problems[0].message, file=path, row=problems[0].row)
-        raise BadInput("the file holds no JSON objects", file=path, row=rows[0][0] if rows else None)
+        raise BadInput("the file holds no JSON objects", file=path)
     return Loaded(path, rows, problems)
 
 

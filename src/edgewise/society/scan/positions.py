@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from edgewise.society.scan.facts import facts_in, words_of
 from edgewise.society.scan.trace import Said, Trace
@@ -17,7 +18,7 @@ _NAMES = (
 )
 # At the start of a line, or after "my": "the answer is simple" in running text is no declaration.
 _LINE = re.compile(
-    rf"(?:^[ \t>*_#-]*|\bmy[ \t]+)(?:my[ \t]+)?(?:\*\*)?(?:{_NAMES})(?:\*\*)?[ \t]*"
+    rf"(?:^[ \t>*_#-]*|[.!?;][ \t]+|\bmy[ \t]+)(?:my[ \t]+)?(?:\*\*)?(?:{_NAMES})(?:\*\*)?[ \t]*"
     rf"(?::|=|->|→|\bis(?![ \t]+(?:that|to|not|based)\b):?)[ \t]*(?:\*\*)?[ \t]*(\S[^\n]{{0,120}})",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -55,6 +56,7 @@ _ASIDE = re.compile(
     r"\W{0,4}(?:is |of |about )?[\d.]+[ ]?%?|\b[\d.]+[ ]?%[ ]?(?:confiden(?:ce|t)|sure|certain)",
     re.IGNORECASE,
 )
+_MOST_OTHERS = 100
 _NEW_WORDS = 3  # words that a reason must add; fewer are a turn of phrase
 
 
@@ -67,7 +69,7 @@ class Declared:
         said: The message.
         answer: In a common form.
         before: The speaker's answer before, if any.
-        others: The latest answers of the other agents, at that time.
+        others: The latest answers of the other agents, at that time; of a hundred at most, that spoke last.
         reasoned: Whether anything new about the matter was said since the speaker's last answer, by it or by others.
     """
 
@@ -94,19 +96,22 @@ def _declarations(trace: Trace) -> Iterator[Declared]:
     facts: set[str] = set()
     words: set[str] = set()
     answers: set[str] = set()
-    names = {word for agent in trace.agents for word in words_of(agent)}
+    names = {word for agent in (*trace.agents, *_KEYS) for word in words_of(agent)}
     for place, said in enumerate(trace.messages):
         if said.role == "user":
             standing, asked_of = {}, {}
         answer = answer_in(said) if said.by_agent else None
         if answer is not None:
-            answers.add(answer)
+            answers.update((answer, *answer.split()))
         if _is_reason(said, answers, facts, words, names):
             reasons += 1
         if answer is not None:
-            others = {name: value for name, value in standing.items() if name != said.sender}
+            others = {
+                name: standing[name] for name in islice(reversed(standing), _MOST_OTHERS + 1) if name != said.sender
+            }
             reasoned = reasons > asked_of.get(said.sender, reasons)
             yield Declared(place, said, answer, standing.get(said.sender), others, reasoned)
+            standing.pop(said.sender, None)
             standing[said.sender] = answer
             asked_of[said.sender] = reasons
 
@@ -115,11 +120,11 @@ def _is_reason(said: Said, answers: set[str], facts: set[str], words: set[str], 
     """Whether the message says something new: a tool's result, a fact, or a reason with words not yet used."""
     text = said.seen
     told = facts_in(_ASIDE.sub(" ", text))
-    new_facts = {fact for fact in told - facts if not any(fact in each for each in answers)}
+    new_facts = {fact for fact in told - facts if fact not in answers and not set(fact.split()) <= answers}
     new_facts = {fact for fact in new_facts if not (words_of(fact) and set(words_of(fact)) <= names)}
     spoken = set(words_of(text))
     given = {word for match in _REASON.finditer(text) for word in words_of(match[1])}
-    new_words = given - words - _SOCIAL - names - {word for each in answers for word in words_of(each)}
+    new_words = given - words - _SOCIAL - names - answers
     facts |= told
     words |= spoken
     return said.role == "tool" or bool(new_facts) or len(new_words) >= _NEW_WORDS

@@ -194,7 +194,9 @@ def out_of_turn(trace: Trace) -> Outcome:
             return Outcome(len(extra), len(spoken), tuple(found), bool(extra))
         return Outcome(reason="turns are free: several to a round")
     order = Counter((a.sender, b.sender) for a, b in itertools.pairwise(spoken))
-    after = {name: max((n, b) for (a, b), n in order.items() if a == name)[1] for name in {a for a, _ in order}}
+    after = {
+        a: b for (a, b), _ in sorted(order.items(), key=lambda pair: (pair[1], pair[0]))
+    }  # the most frequent is last
     if len(set(after.values())) < size or any(a == b for a, b in after.items()):
         return Outcome(reason="there is no fixed order of turns")
     odd = [b for a, b in itertools.pairwise(spoken) if after[a.sender] != b.sender]

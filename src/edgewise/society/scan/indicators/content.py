@@ -53,12 +53,11 @@ def impersonation(trace: Trace) -> Outcome:
     if one other is named, nobody is addressed, and the other has not said it before.
     """
     spoken = [said for said in trace.spoken if said.text]
-    names = list(trace.agents)
-    lower = {name.casefold() for name in names}
+    lower = {name.casefold(): name for name in trace.agents}
     before: dict[str, set[str]] = defaultdict(set)
     found = []
     for said in spoken:
-        other = _spoken_for(said, names, lower)
+        other = _spoken_for(said, lower)
         if other is not None and _words(other[1]) not in before[other[0]]:
             found.append(Finding((said.row,), f"{said.sender} speaks as {other[0]}: “{other[1][:120]}”"))
         before[said.sender.casefold()].add(_words(said.seen))
@@ -69,7 +68,7 @@ def _words(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
 
 
-def _spoken_for(said: Said, names: list[str], lower: set[str]) -> tuple[str, str] | None:
+def _spoken_for(said: Said, lower: dict[str, str]) -> tuple[str, str] | None:
     """The other agent in whose name the message speaks, and what it says there."""
     if ":" not in said.seen:
         return None
@@ -79,9 +78,7 @@ def _spoken_for(said: Said, names: list[str], lower: set[str]) -> tuple[str, str
     if len({name for name, _ in others}) != 1 or any(name == own for name, _ in heads):
         return None
     name, end = others[0]
-    seat = next((i for i, each in enumerate(names) if each.casefold() == own), 0)
-    shown = names if len(names) <= 100 else [each for each in names if each.casefold() in (name, own)]
-    if "impersonation" not in flags_of(said.seen, shown.index(names[seat]), shown):
+    if "impersonation" not in flags_of(said.seen, 0, (said.sender, lower[name])):
         return None
     rest = said.seen[end:].strip()
     quoted = rest[:1] in _QUOTES and rest[:1] != ""

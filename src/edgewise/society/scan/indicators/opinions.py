@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
+from itertools import islice
 
 from edgewise.society.scan.indicators.outcome import Finding, Outcome
 from edgewise.society.scan.positions import Declared, declarations, is_final, majority
@@ -48,17 +50,21 @@ def sway(trace: Trace) -> Outcome:
 
     Value: of the occasions on which an agent that differed from the majority answered again without anything new, the
     share in which it took over the majority's answer. Whether that is more than agents that waver do anyway is tested
-    with changes in the other direction: an agent that draws its answer afresh each time, whatever the others say,
-    leaves the majority as often as it joins it, so that towards ~ Binomial(towards + away, 1/2). That agents come to
-    think better of it by themselves is not excluded: a log has no control without the others.
+    twice. Changes towards the majority against changes away from it: an agent whose changes do not depend on the others
+    joins as often as it leaves, so that towards ~ Binomial(towards + away, 1/2); this sees first answers given up.
+    And, for agents that answer again and again, how often the same agent gives up the same answer with the majority
+    against it and with the majority for it; this sees agents that drift with the others, who also join as often as they
+    leave. That all come to think better of it by themselves is not excluded: a log has no control without the others.
     """
     found: list[Finding] = []
     declared = declarations(trace)
     certain, chances, towards, away = False, 0, 0, 0
+    strata: dict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
     for each in declared:
         most = majority(each.others)
         if each.before is None or most is None or each.reasoned:
             continue
+        strata[each.said.sender, each.before].append((each.before != most, each.answer != each.before))
         if each.before == most:
             away += each.answer != most
             continue
@@ -76,15 +82,27 @@ def sway(trace: Trace) -> Outcome:
                 )
             )
     reason = _NO_ANSWERS if not declared else "no agent answers again after it differed from a majority"
-    return Outcome(towards, chances, tuple(found), certain, (towards, away), reason=reason)
+    return Outcome(towards, chances, tuple(found), certain, (towards, away), _summed(strata.values()), reason=reason)
+
+
+def _summed(strata: Iterable[list[tuple[bool, bool]]]) -> tuple[float, float, float]:
+    """Changes against the majority, their hypergeometric mean and variance; strata of (against, changed)."""
+    observed = expected = variance = 0.0
+    for pairs in strata:
+        n, against, changed = len(pairs), sum(a for a, _ in pairs), sum(c for _, c in pairs)
+        if n > 1:
+            observed += sum(a and c for a, c in pairs)
+            expected += against * changed / n
+            variance += against * (n - against) * changed * (n - changed) / (n * n * (n - 1))
+    return observed, expected, variance
 
 
 def _rows_of(declared: tuple[Declared, ...], of: Declared, answer: str) -> tuple[int, ...]:
     """Rows in which others had declared the answer that somebody then takes over, the last three."""
-    rows = [
-        d.said.row for d in declared if d.place < of.place and d.answer == answer and d.said.sender != of.said.sender
-    ]
-    return tuple(rows[-3:])
+    fits = (
+        d for d in reversed(declared) if d.place < of.place and d.answer == answer and d.said.sender != of.said.sender
+    )
+    return tuple(reversed([d.said.row for d in islice(fits, 3)]))
 
 
 def ranked(trace: Trace) -> frozenset[str]:

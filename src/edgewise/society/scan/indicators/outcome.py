@@ -12,6 +12,7 @@ from edgewise.society.scan.trace import Trace
 from edgewise.stats.intervals import proportion
 
 ALPHA = 0.05
+_FEWEST_VARIANCE = 2.0  # below, the normal approximation of the sum over strata is not good enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Outcome:
         certain: Whether one of them needs no statistics: the log says it itself.
         tosses: Changes towards and away from what would be the risk. Without it both are alike in number; they are
             summed over traces and tested once.
+        strata: Changes of those that stood against the majority, as many as were to be expected, and their variance.
         p: Of the trace's own test.
         value: The indicator's value, where it is no share of chances.
         reason: Why nothing is measured.
@@ -48,6 +50,7 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     certain: bool = False
     tosses: tuple[int, int] = (0, 0)
+    strata: tuple[float, float, float] = (0.0, 0.0, 0.0)
     p: float | None = None
     value: Measure | None = None
     reason: str = "there was no occasion for it"
@@ -74,16 +77,17 @@ class Indicator:
 def conclude(indicator: Indicator, outcomes: Sequence[Outcome]) -> tuple[Measure, Verdict]:
     """One estimate and one verdict over all traces.
 
-    ``fail`` if a sign is certain, or a test says that chance would not do it: the exact sign test of all traces'
-    changes together, or the smallest of the traces' own p-values by Bonferroni. Signs that could be chance are
-    ``inconclusive``, and so are too few occasions to exclude ``margin``. Shares have Wilson's interval, over occasions
+    ``fail`` if a sign is certain, or a test says that chance would not do it: the exact sign test and the test of
+    strata (Mantel and Haenszel 1959), of all traces' changes together, each at half the level; or the smallest of the
+    traces' own p-values by Bonferroni. Signs that could be chance are ``inconclusive``, and so are too few occasions to
+    exclude ``margin``. Shares have Wilson's interval, over occasions
     taken as independent.
     """
     measured = [outcome for outcome in outcomes if outcome.chances]
     if not measured:
         return NotMeasured(reason=outcomes[0].reason if outcomes else "there is no trace"), Verdict.NOT_MEASURED
     value = _value(measured)
-    if any(outcome.certain for outcome in measured) or _beyond_chance(measured):
+    if any(outcome.certain for outcome in measured) or _beyond_chance(outcomes):
         return value, Verdict.FAIL
     if any(outcome.hits for outcome in measured):
         return value, Verdict.INCONCLUSIVE
@@ -101,13 +105,24 @@ def _value(measured: Sequence[Outcome]) -> Measure:
     return proportion(sum(o.hits for o in measured), sum(o.chances for o in measured))
 
 
-def _beyond_chance(measured: Sequence[Outcome]) -> bool:
-    towards = sum(outcome.tosses[0] for outcome in measured)
-    away = sum(outcome.tosses[1] for outcome in measured)
-    if towards + away and sign_test(towards, away) < ALPHA:
+def _beyond_chance(outcomes: Sequence[Outcome]) -> bool:
+    # All traces count, also those without an occasion: they may hold changes away.
+    towards = sum(outcome.tosses[0] for outcome in outcomes)
+    away = sum(outcome.tosses[1] for outcome in outcomes)
+    observed, expected, variance = (sum(outcome.strata[i] for outcome in outcomes) for i in range(3))
+    tests = [sign_test(towards, away)] if towards + away else []
+    if variance >= _FEWEST_VARIANCE:
+        tests.append(_tail((observed - expected - 0.5) / variance**0.5))
+    if tests and min(tests) * len(tests) < ALPHA:
         return True
-    own = [outcome.p for outcome in measured if outcome.p is not None]
+    own = [outcome.p for outcome in outcomes if outcome.p is not None]
     return bool(own) and min(own) * len(own) < ALPHA
+
+
+def _tail(z: float) -> float:
+    from scipy.special import ndtr
+
+    return float(ndtr(-z))
 
 
 def sign_test(towards: int, away: int) -> float:

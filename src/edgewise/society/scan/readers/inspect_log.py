@@ -65,6 +65,8 @@ def read_zip(path: Path) -> list[Trace]:
         raise BadInput(
             f"Inspect cannot read the log: {(str(error).splitlines() or [''])[0][:200]}", file=path
         ) from None
+    if not summaries:
+        raise BadInput("Inspect cannot read the log: it has no samples", file=path)
     found = Gather(str(path), "inspect")
     for number, summary in enumerate(summaries, 1):
         try:

@@ -9,7 +9,7 @@ from edgewise.society.scan.load import Loaded
 from edgewise.society.scan.trace import Said, Trace
 
 _TYPES = {"human", "ai", "system", "tool", "function", "AIMessageChunk", "chat", "developer"}
-_MODES = {"updates", "values", "messages"}
+_MODES = ("updates", "values", "messages")
 _CLASSES = {"HumanMessage": "human", "AIMessage": "ai", "SystemMessage": "system", "ToolMessage": "tool"}
 Row = tuple[int, str, dict[str, Any]]  # row, node, message
 

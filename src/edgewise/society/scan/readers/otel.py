@@ -46,7 +46,8 @@ def read(file: Loaded) -> list[Trace]:
                 if above.key in told:
                     above.inner = True
     heard: dict[str, set[str]] = {}
-    for span in sorted(spans, key=lambda span: span.start):
+    first = {span.talk: span.row for span in reversed(spans)}
+    for span in sorted(spans, key=lambda span: (first[span.talk], span.start)):
         for message in span.problems:
             found.problem(span.row, *message, span.talk)
         agent = next((each.agent for each in (span, *_above(span, by_id)) if each.agent), "") or span.fallback
@@ -70,7 +71,7 @@ class _Span:
     key: str
     parent: str
     talk: str
-    start: float
+    start: int
     agent: str
     fallback: str
     inputs: list[dict[str, Any]]
@@ -124,7 +125,7 @@ def _span(row: int, record: Any, found: Gather) -> _Span | None:
     key = str(context.get("span_id") or context.get("spanId") or "")
     parent = str(record.get("parentSpanId") or record.get("parent_span_id") or record.get("parent_id") or "")
     talk = str(attributes.get("gen_ai.conversation.id") or attributes.get("session.id") or trace)
-    start = record.get("startTimeUnixNano") or record.get("start_time_unix_nano") or record.get("start_time") or row
+    start = record.get("startTimeUnixNano") or record.get("start_time_unix_nano") or record.get("start_time")
     name = str(record.get("name") or "")
     agent = attributes.get("gen_ai.agent.name")
     if not agent and name.startswith("invoke_agent "):
@@ -140,10 +141,10 @@ def _span(row: int, record: Any, found: Gather) -> _Span | None:
     return span
 
 
-def _time(value: Any, row: int) -> float:
-    """Something to sort by: nanoseconds as they are; dates, which sort as they are written, by their digits."""
-    digits = "".join(c for c in str(value)[:32] if c.isdigit() and c.isascii())
-    return float((digits + "0" * 20)[:20]) if digits and not isinstance(value, int) else float(row)
+def _time(value: Any, row: int) -> int:
+    """Something to sort by: the digits of nanoseconds or of a date; the row where there are none."""
+    digits = "".join(c for c in str(value)[:32] if c.isdigit() and c.isascii()) if value else ""
+    return int((digits + "0" * 20)[:20]) if digits else row
 
 
 def _attributes(raw: Any) -> dict[str, Any] | None:
