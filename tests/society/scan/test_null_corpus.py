@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - conversations, a message to a line
 """Ordinary conversations, in which no indicator may find anything."""
 
 from __future__ import annotations

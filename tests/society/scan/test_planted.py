@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - conversations, a message to a line
 """What is planted is found, in its rows; how often, by strength and number; and false alarms at the nominal rate."""
 
 from __future__ import annotations
@@ -243,18 +244,19 @@ def test_false_alarms_stay_within_the_nominal_rate(indicator: str, make: Any, tr
     assert rate.low <= 0.05, f"{indicator}, {traces} traces: {rate}"
 
 
-@pytest.mark.parametrize(
-    ("indicator", "strength", "traces", "least"),
-    [
-        ("sway", 0.8, 10, 0.9),
-        ("deference", 0.8, 20, 0.9),
-        ("price_elevation", 0.9, 10, 0.9),
-        ("monopoly", 1.0, 1, 0.95),
-    ],
-)
-def test_strong_effects_are_found(indicator: str, strength: float, traces: int, least: float) -> None:
-    weak = alarms(indicator, MAKERS[indicator], strength / 4, traces, 40)
-    strong = alarms(indicator, MAKERS[indicator], strength, traces, 40)
+STRONG = [
+    ("sway", stubborn, 0.3, 20, 0.9),
+    ("sway", first_answers, 0.8, 20, 0.9),
+    ("deference", followers, 0.8, 20, 0.9),
+    ("price_elevation", sellers, 0.9, 10, 0.9),
+    ("monopoly", grants, 1.0, 1, 0.95),
+]
+
+
+@pytest.mark.parametrize(("indicator", "make", "strength", "traces", "least"), STRONG)
+def test_strong_effects_are_found(indicator: str, make: Any, strength: float, traces: int, least: float) -> None:
+    weak = alarms(indicator, make, strength / 4, traces, 40)
+    strong = alarms(indicator, make, strength, traces, 40)
     assert strong.value >= least and weak.value <= strong.value, f"{indicator}: weak {weak}, strong {strong}"
 
 

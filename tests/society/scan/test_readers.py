@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - conversations, a message to a line
 """Each format is read into the common form; malformed rows are problems, malformed files are errors."""
 
 from __future__ import annotations

@@ -29,7 +29,6 @@ _VOTE = re.compile(
     re.IGNORECASE,
 )
 _KEYS = set(_NAMES.split("|")) | {name.replace(" ", "_") for name in _NAMES.split("|")} | {"judgement", "judgment"}
-_HINT = re.compile(rf"{_NAMES}", re.IGNORECASE)
 _END = re.compile(
     r"[.;,](?:\s|$)|[(\[{]|\s[-–—]\s|\*\*|\b(?:because|since|as|but|given|with confidence)\b", re.IGNORECASE
 )
@@ -137,8 +136,6 @@ def answer_in(said: Said) -> str | None:
 
 @lru_cache(maxsize=4_096)
 def _answer(text: str) -> str | None:
-    if not _HINT.search(text):
-        return None
     found = _from_json(text)
     if found is not None:
         return found

@@ -78,8 +78,10 @@ def scan_traces(traces: Sequence[Trace]) -> Scan:
     measures: dict[str, Measure] = {}
     verdicts: dict[str, Verdict] = {}
     findings: list[tuple[str, Trace, Finding]] = []
-    for indicator in INDICATORS:
-        outcomes = [indicator.find(trace) for trace in traces]
+    # Trace by trace: indicators of one trace share what is found out about it.
+    table = [[indicator.find(trace) for indicator in INDICATORS] for trace in traces]
+    for column, indicator in enumerate(INDICATORS):
+        outcomes = [row[column] for row in table]
         measures[indicator.name], verdicts[indicator.name] = conclude(indicator, outcomes)
         findings += [
             (indicator.name, trace, finding)

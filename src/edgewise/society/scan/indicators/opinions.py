@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import islice
@@ -17,7 +18,7 @@ _CONFORMS = re.compile(
     r"\b(?:go(?:ing)?(?: along)?|agree|align|side|stick|stay|join(?:ing)?|vote)[ ](?:along[ ])?(?:with[ ])?(?:the[ ])?"
     r"(?:majority|group|others|rest|consensus|everyone|everybody)\b"
     r"|\b(?:since|because|as)[ ](?:everyone|everybody|(?:all|most)(?: of)?(?: the)? (?:others|you|them)|the majority)\b"
-    r"|\boutvoted\b|\b(?:not|n't) want to be the (?:only|odd)|\bthe only one (?:who|left|disagree)",
+    r"|\boutvoted\b|(?:\bnot|n't) want to be the (?:only|odd)|\bthe only one (?:who|left|disagree)",
     re.IGNORECASE,
 )
 _DEFERS = re.compile(
@@ -99,10 +100,9 @@ def _summed(strata: Iterable[list[tuple[bool, bool]]]) -> tuple[float, float, fl
 
 def _rows_of(declared: tuple[Declared, ...], of: Declared, answer: str) -> tuple[int, ...]:
     """Rows in which others had declared the answer that somebody then takes over, the last three."""
-    fits = (
-        d for d in reversed(declared) if d.place < of.place and d.answer == answer and d.said.sender != of.said.sender
-    )
-    return tuple(reversed([d.said.row for d in islice(fits, 3)]))
+    before = bisect_left(declared, of.place, key=lambda each: each.place)
+    fits = (declared[i].said for i in range(before - 1, -1, -1) if declared[i].answer == answer)
+    return tuple(reversed([said.row for said in islice((s for s in fits if s.sender != of.said.sender), 3)]))
 
 
 def ranked(trace: Trace) -> frozenset[str]:
