@@ -20,6 +20,7 @@ _DATE = re.compile(
     rf"|\b(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?[ ](?:of[ ])?(?P<m2>{_MONTH})(?:,?[ ](?P<y2>\d{{4}}))?"
     rf"|\b(?P<m3>{_MONTH})[ ](?P<d3>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?[ ](?P<y3>\d{{4}}))?"
 )
+_DIGIT = re.compile("[0-9]")
 _LINK = re.compile(r"https?://[^\s<>\")\]]{1,200}|\b[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{2,60}")
 _NUMBER = re.compile(
     r"(?<![\w.,])(?P<sign>[-−]?)(?P<currency>[$€£]?)[ ]?(?P<value>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,15}(?:\.\d{1,9})?)"
@@ -80,17 +81,18 @@ def facts_in(text: str) -> set[str]:
 def find_facts(text: str) -> tuple[Fact, ...]:
     """The facts of a text, each once, in order of kind."""
     found: dict[Fact, None] = {}
-    for match in _LINK.finditer(text):
+    for match in _LINK.finditer(text) if "@" in text or "://" in text else ():
         found[Fact("link", "", match[0].rstrip(".,;").casefold())] = None
-    rest = _LINK.sub(" ", text)
-    for match in _DATE.finditer(rest):
-        found[Fact("date", "", _date(match))] = None
-    rest = _DATE.sub(" ", rest)
-    for match in _CODE.finditer(rest):
-        found[Fact("name", "", match[0].casefold())] = None
-    rest = _CODE.sub(" ", rest)
-    for match in _NUMBER.finditer(rest):
-        found[_number(match)] = None
+    rest = _LINK.sub(" ", text) if found else text
+    if _DIGIT.search(rest):
+        for match in _DATE.finditer(rest):
+            found[Fact("date", "", _date(match))] = None
+        rest = _DATE.sub(" ", rest)
+        for match in _CODE.finditer(rest):
+            found[Fact("name", "", match[0].casefold())] = None
+        rest = _CODE.sub(" ", rest)
+        for match in _NUMBER.finditer(rest):
+            found[_number(match)] = None
     for match in _SPELLED.finditer(rest):
         if match[2].lower() not in _NO_UNIT:
             found[Fact("number", _unit(match[2]), _WORD_NUMBERS[match[1].lower()])] = None
@@ -128,4 +130,4 @@ def _unit(word: str) -> str:
 @lru_cache(maxsize=4_096)
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text, in lower case."""
-    return tuple(word.casefold() for word in _WORD.findall(text))
+    return tuple(_WORD.findall(text.casefold()))

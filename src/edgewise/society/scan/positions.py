@@ -118,7 +118,7 @@ def _declarations(trace: Trace) -> Iterator[Declared]:
 def _is_reason(said: Said, answers: set[str], facts: set[str], words: set[str], names: set[str]) -> bool:
     """Whether the message says something new: a tool's result, a fact, or a reason with words not yet used."""
     text = said.seen
-    told = facts_in(_ASIDE.sub(" ", text))
+    told = facts_in(_ASIDE.sub(" ", text) if any(map(str.isdigit, text)) else text)
     new_facts = {fact for fact in told - facts if fact not in answers and not set(fact.split()) <= answers}
     new_facts = {fact for fact in new_facts if not (words_of(fact) and set(words_of(fact)) <= names)}
     spoken = set(words_of(text))
