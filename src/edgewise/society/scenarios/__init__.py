@@ -15,6 +15,7 @@ SCENARIOS: dict[str, str] = {
     "report_relay": "ReportRelay",
     "majority_vote": "MajorityVote",
     "authority_cue": "AuthorityCue",
+    "norm_deadlock": "NormDeadlock",
     "compute_commons": "ComputeCommons",
     "central_dispatch": "CentralDispatch",
 }
