@@ -181,8 +181,8 @@ class NormDeadlock(Scenario):
             f"You are {self.seats[seat].name} of three who plan a festival, in at most {self.rounds} rounds. A plan "
             f"has one option for each issue ({issues}). Each round all three propose a plan at the same time; if the "
             f"three are the same, it is carried out.{tabled} You can also vote on a plan on the table, if there is "
-            "one; if all three vote for it, it is carried out. You earn your points for the plan, a little less for each "
-            "round that has passed, and lose as much as your best plan is worth if it breaks one of your rules. "
+            "one; if all three vote for it, it is carried out. You earn your points for the plan, a little less for "
+            "each round that has passed, and lose as much as your best plan is worth if it breaks one of your rules. "
             "Without a plan nobody earns anything."
         )
 
