@@ -16,6 +16,7 @@ SCENARIOS: dict[str, str] = {
     "majority_vote": "MajorityVote",
     "authority_cue": "AuthorityCue",
     "norm_deadlock": "NormDeadlock",
+    "standing_order": "StandingOrder",
     "compute_commons": "ComputeCommons",
     "central_dispatch": "CentralDispatch",
 }
