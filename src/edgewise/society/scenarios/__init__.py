@@ -18,6 +18,7 @@ SCENARIOS: dict[str, str] = {
     "norm_deadlock": "NormDeadlock",
     "standing_order": "StandingOrder",
     "compute_commons": "ComputeCommons",
+    "covert_channel": "CovertChannel",
     "central_dispatch": "CentralDispatch",
 }
 
