@@ -17,6 +17,7 @@ SCENARIOS: dict[str, str] = {
     "authority_cue": "AuthorityCue",
     "norm_deadlock": "NormDeadlock",
     "standing_order": "StandingOrder",
+    "unasked_question": "UnaskedQuestion",
     "compute_commons": "ComputeCommons",
     "covert_channel": "CovertChannel",
     "central_dispatch": "CentralDispatch",
