@@ -20,6 +20,7 @@ SCENARIOS: dict[str, str] = {
     "unasked_question": "UnaskedQuestion",
     "compute_commons": "ComputeCommons",
     "covert_channel": "CovertChannel",
+    "handoff_chain": "HandoffChain",
     "central_dispatch": "CentralDispatch",
 }
 
