@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import statistics
 import sys
 import time
@@ -38,12 +39,29 @@ def write_table(name: str, title: str, columns: Sequence[str], rows: Sequence[Se
         f"`python benchmarks/{Path(sys.argv[0]).name}`; {machine()}; {datetime.now(UTC).date()}.",
         "",
     ]
-    lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    text = "\n".join([*lines, "", notes.strip(), ""])
+    text = "\n".join([*lines, table(columns, rows), "", notes.strip(), ""])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text)
     print(text)
+
+
+def write_section(name: str, heading: str, title: str, body: str, command: str) -> None:
+    """Write one section of ``results/<name>.md``, under ``## title``; the others stay as they are."""
+    path = RESULTS / f"{name}.md"
+    RESULTS.mkdir(exist_ok=True)
+    # Read at the last moment: another section may have been written meanwhile.
+    written = path.read_text() if path.is_file() else ""
+    parts = dict(re.findall(r"^(## .+?)\n\n(.*?)(?=\n\n## |\Z)", written, re.MULTILINE | re.DOTALL))
+    parts[f"## {title}"] = f"`python benchmarks/{command}`; {datetime.now(UTC).date()}.\n\n{body.strip()}"
+    lead = f"{machine()}. Brackets are 95 % intervals over n repeats."
+    sections = [f"{title}\n\n{text.strip()}" for title, text in parts.items()]
+    path.write_text("\n\n".join([f"# {heading}", lead, *sections]) + "\n")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
 
 
 def write_plot(name: str, xlabel: str, ylabel: str, lines: dict[str, tuple[Sequence[float], Sequence[float]]]) -> None:

@@ -13,18 +13,16 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _table import RESULTS, machine
+from _table import table, write_section
 from probing_quality import (
     cluster_labels,
     conditions_of,
@@ -77,11 +75,6 @@ def share(values: Sequence[float]) -> str:
 def difference(values: Sequence[float]) -> str:
     """Mean difference of numbers of defects, of eight."""
     return interval(values, scale=(-8, 8))
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
 
 
 def planted_run(policy: str, seed: int, **world: Any) -> tuple[Any, Any, Any]:
@@ -363,21 +356,13 @@ SECTIONS = {"planted": planted, "replay": replay, "speed": speed, "rivals": riva
 
 def main() -> None:
     chosen = [name for name in sys.argv[1:] if name in SECTIONS] or list(SECTIONS)
-    path = RESULTS / "probing.md"
-    written = path.read_text() if path.is_file() else ""
-    parts = dict(re.findall(r"^(## .+?)\n\n(.*?)(?=\n\n## |\Z)", written, re.MULTILINE | re.DOTALL))
     for name in chosen:
         start = time.perf_counter()
         title, body = SECTIONS[name]().split("\n\n", 1)
         say(name, f"{time.perf_counter() - start:.0f} s")
-        parts[title] = f"`python benchmarks/bench_probing.py {name}`; {datetime.now(UTC).date()}.\n\n{body.strip()}"
-        print(f"{title}\n\n{parts[title]}\n", flush=True)
-        if QUICK:
-            continue
-        lead = f"{machine()}. Brackets are 95 % intervals over n repeats."
-        RESULTS.mkdir(exist_ok=True)
-        sections = [f"{title}\n\n{body.strip()}" for title, body in parts.items()]
-        path.write_text("\n\n".join(["# Probing", lead, *sections]) + "\n")
+        print(f"{title}\n\n{body}\n", flush=True)
+        if not QUICK:
+            write_section("probing", "Probing", title.removeprefix("## "), body, f"bench_probing.py {name}")
 
 
 if __name__ == "__main__":

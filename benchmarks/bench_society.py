@@ -22,11 +22,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from _table import RESULTS, machine, peak_of
+from _table import peak_of, table, write_section
 from society_games import scored
 
 QUICK = "--quick" in sys.argv
@@ -65,11 +64,6 @@ def ratio(above: Sequence[float], below: Sequence[float], digits: int = 1) -> st
     half = float(t.ppf(0.975, n - 1)) * math.sqrt(sum((x - mean) ** 2 for x in logs) / (n - 1) / n)
     low, high = math.exp(mean - half), math.exp(mean + half)
     return f"{math.exp(mean):,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
 
 
 # -- learners in repeated games
@@ -413,23 +407,13 @@ GROUPS = {"speed": ("learners", "engine", "peers")}
 def main() -> None:
     asked = [part for name in sys.argv[1:] for part in GROUPS.get(name, (name,))]
     chosen = [name for name in asked if name in SECTIONS] or list(SECTIONS)
-    path = RESULTS / "society.md"
     for name in chosen:
         start = time.perf_counter()
         title, body = SECTIONS[name]().split("\n\n", 1)
         say(name, f"{time.perf_counter() - start:.0f} s")
-        text = f"`python benchmarks/bench_society.py {name}`; {datetime.now(UTC).date()}.\n\n{body.strip()}"
-        print(f"{title}\n\n{text}\n", flush=True)
-        if QUICK:
-            continue
-        # Read at the last moment: another section may have been written meanwhile.
-        written = path.read_text() if path.is_file() else ""
-        parts = dict(re.findall(r"^(## .+?)\n\n(.*?)(?=\n\n## |\Z)", written, re.MULTILINE | re.DOTALL))
-        parts[title] = text
-        lead = f"{machine()}. Brackets are 95 % intervals over n repeats."
-        RESULTS.mkdir(exist_ok=True)
-        sections = [f"{title}\n\n{body.strip()}" for title, body in parts.items()]
-        path.write_text("\n\n".join(["# Society", lead, *sections]) + "\n")
+        print(f"{title}\n\n{body}\n", flush=True)
+        if not QUICK:
+            write_section("society", "Society", title.removeprefix("## "), body, f"bench_society.py {name}")
 
 
 if __name__ == "__main__":

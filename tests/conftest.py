@@ -51,7 +51,7 @@ hypothesis.settings.load_profile("edgewise")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Each of several workers keeps to one core: threads that wait for one another by spinning stall on a shared one."""
+    """Each of several workers keeps to one core: threads that wait for one another by spinning stall if they share."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

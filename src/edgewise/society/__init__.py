@@ -9,7 +9,10 @@ from edgewise.core.lazy import lazy_names
 
 __getattr__, __dir__, __all__ = lazy_names(
     {
+        "edgewise.society.agents.base": ("Agent", "RuleAgent"),
+        "edgewise.society.agents.chat": ("ChatAgent",),
         "edgewise.society.engine": ("Session", "play", "play_async"),
+        "edgewise.society.instrument": ("Society",),
         "edgewise.society.scenario": ("Scenario",),
         "edgewise.society.scenarios": ("SCENARIOS", "find_scenario"),
         "edgewise.society.types": ("Episode", "Move", "Observation"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from edgewise.core.errors import BadInput
+from edgewise.core.errors import BadInput, BudgetExhausted
 from edgewise.society.agents.base import Agent
 from edgewise.society.protocols import hearers, keeps
 from edgewise.society.scenario import Scenario
@@ -152,6 +152,51 @@ async def play_async(scenario: Scenario, agents: Sequence[Agent], seed: int, con
         for seat in acting:
             agents[seat].learn(rewards[seat])
     return session.episode(tuple(agent.kind for agent in agents))
+
+
+async def play_trials(
+    scenario: Scenario,
+    teams: Sequence[Sequence[Agent]],
+    seeds: Sequence[int],
+    *,
+    jobs: int,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[list[dict[str, Episode]], str]:
+    """Every seed in every condition, so many trials at a time.
+
+    Args:
+        scenario: The game.
+        teams: For each seed.
+        seeds: Of the trials.
+        jobs: Trials in flight at a time; what is played does not depend on it.
+        progress: Told how many trials are done.
+
+    Returns:
+        The trials that were played to their end, and why there are no more; empty if there are all.
+    """
+    gate, done = asyncio.Semaphore(jobs), 0
+
+    async def trial(team: Sequence[Agent], seed: int) -> dict[str, Episode]:
+        nonlocal done
+        async with gate:
+            episodes = {name: await play_async(scenario, team, seed, name) for name in scenario.conditions}
+        done += 1
+        if progress is not None:
+            progress(done)
+        return episodes
+
+    tasks = [asyncio.ensure_future(trial(team, seed)) for team, seed in zip(teams, seeds, strict=True)]
+    played, ended = [], ""
+    try:
+        for task in tasks:
+            try:
+                played.append(await task)
+            except BudgetExhausted as error:
+                ended = str(error)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return played, ended
 
 
 async def _ask(agent: Agent, observation: Observation) -> Move | Action | None:

@@ -26,7 +26,7 @@ from edgewise.models.ledger import read_ledger
 from edgewise.models.open import open_model
 from edgewise.society.agents.base import Agent
 from edgewise.society.agents.chat import Answers, ChatAgent
-from edgewise.society.engine import play, play_async
+from edgewise.society.engine import play, play_trials
 from edgewise.society.measure import judge
 from edgewise.society.records import pack_trial, shorts, turns_table, unpack_trial
 from edgewise.society.scenario import Scenario
@@ -242,36 +242,14 @@ async def _play_models(
     """Trials with models in some seats; the door remembers every answer. Also why it ended early, if it did."""
     agents = config.by_seat(scenario)
     others = {name: scenario.teams(name, seeds) for name in dict.fromkeys(agents) if name not in models}
-    gate = asyncio.Semaphore(config.jobs)
-    done = 0
-
-    async def trial(i: int) -> Trial:
-        nonlocal done
-        async with gate:
-            team = [_seat(config, scenario, models, others, agents[seat], i, seat) for seat in range(len(agents))]
-            episodes = {name: await play_async(scenario, team, seeds[i], name) for name in scenario.conditions}
-        done += 1
-        run.progress("society", done, len(seeds))
-        return episodes
-
-    from edgewise.core.errors import BudgetExhausted
-
-    tasks = [asyncio.ensure_future(trial(i)) for i in range(len(seeds))]
-    try:
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    finally:
-        for task in tasks:
-            task.cancel()
-    ended = ""
-    played: list[Trial] = []
-    for result in results:
-        if isinstance(result, BudgetExhausted):
-            ended = str(result)
-        elif isinstance(result, BaseException):
-            raise result
-        else:
-            played.append(result)
-    return played, ended
+    teams = [
+        [_seat(config, scenario, models, others, agents[seat], i, seat) for seat in range(len(agents))]
+        for i in range(len(seeds))
+    ]
+    trials, ended = await play_trials(
+        scenario, teams, seeds, jobs=config.jobs, progress=lambda done: run.progress("society", done, len(seeds))
+    )
+    return list(trials), ended
 
 
 def _seat(

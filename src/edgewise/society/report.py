@@ -43,17 +43,20 @@ def section_of(scenario: Scenario, summary: Mapping[str, Any], rows: Sequence[Ma
         f"{scenario.name} (risk {scenario.risk}), played by {summary['agents']}{under}, {summary['n']} trials. "
         f"{scenario.about} {_verdict(summary)}"
     )
-    blocks: list[Block] = [_indicators(summary)]
-    if rows:
-        blocks += [_time_lines(scenario, rows), _payoffs(scenario, rows)]
-        if (influence := _influence(scenario, rows)) is not None:
-            blocks.append(influence)
-    blocks.append(_evidence(summary))
+    blocks: list[Block] = [_indicators(summary), *figures_of(scenario, rows), _evidence(summary)]
     if scenario.reported:
         columns = ("who", "what", "figure")
         blocks.append(Table(title="Reported elsewhere, for other agents", columns=columns, rows=scenario.reported))
     blocks += _talks(scenario, rows)
     return Section(title=f"Society: {scenario.title.lower()}", lead=lead, blocks=tuple(blocks))
+
+
+def figures_of(scenario: Scenario, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """Time lines, payoffs, who goes with whom; nothing of no rows."""
+    if not rows:
+        return []
+    influence = _influence(scenario, rows)
+    return [_time_lines(scenario, rows), _payoffs(scenario, rows), *([] if influence is None else [influence])]
 
 
 def matrix_section(run: Run) -> Section:
@@ -288,7 +291,7 @@ def _talks(scenario: Scenario, rows: Sequence[Mapping[str, Any]]) -> list[Block]
     blocks: list[Block] = []
     for seed, condition in chosen:
         turns = [row for row in rows if (row["seed"], row["condition"]) == (seed, condition)]
-        shown = tuple(_turn(scenario, row) for row in turns[:_SAID])
+        shown = tuple(turn_of(scenario, row) for row in turns[:_SAID])
         if shown:
             blocks.append(Transcript(title=f"Trial {seed}, {condition}", turns=shown))
     if not blocks:
@@ -296,7 +299,8 @@ def _talks(scenario: Scenario, rows: Sequence[Mapping[str, Any]]) -> list[Block]
     return blocks
 
 
-def _turn(scenario: Scenario, row: Mapping[str, Any]) -> Turn:
+def turn_of(scenario: Scenario, row: Mapping[str, Any]) -> Turn:
+    """A turn of the table, in words."""
     choices = scenario.choices(row["seat"])
     if row["action"] is None:
         did = f"(no decision: {row['status']})"

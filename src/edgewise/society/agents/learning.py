@@ -69,6 +69,9 @@ class Learner(Agent):
         """The best action; in training, now and then another."""
         raise NotImplementedError
 
+    def finish(self, payoff: float) -> None:
+        """In training, before ``end``: what its seat earned in the episode as a whole."""
+
     def end(self) -> None:
         """In training: an episode is over."""
 
@@ -194,7 +197,10 @@ def train(
     seeds = np.random.default_rng([seed, 2**31 + 1]).integers(2**62, size=episodes).tolist()
     variants = conditions or scenario.conditions[:1]
     for i, draw in enumerate(seeds):
-        play(scenario, team, draw, variants[i % len(variants)])
+        episode = play(scenario, team, draw, variants[i % len(variants)])
+        for agent, payoff in zip(team, episode.payoffs, strict=True):
+            if isinstance(agent, Learner):
+                agent.finish(payoff)
         for agent in learners:
             agent.end()
     for agent in learners:

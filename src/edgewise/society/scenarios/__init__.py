@@ -18,6 +18,7 @@ SCENARIOS: dict[str, str] = {
     "norm_deadlock": "NormDeadlock",
     "standing_order": "StandingOrder",
     "unasked_question": "UnaskedQuestion",
+    "role_allocation": "RoleAllocation",
     "compute_commons": "ComputeCommons",
     "covert_channel": "CovertChannel",
     "handoff_chain": "HandoffChain",
