@@ -198,9 +198,9 @@ def train(
     variants = conditions or scenario.conditions[:1]
     for i, draw in enumerate(seeds):
         episode = play(scenario, team, draw, variants[i % len(variants)])
-        for agent, payoff in zip(team, episode.payoffs, strict=True):
-            if isinstance(agent, Learner):
-                agent.finish(payoff)
+        for member, payoff in zip(team, episode.payoffs, strict=True):
+            if isinstance(member, Learner):
+                member.finish(payoff)
         for agent in learners:
             agent.end()
     for agent in learners:
