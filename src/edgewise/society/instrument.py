@@ -24,7 +24,8 @@ _PROMPT, _ANSWER, _ATTEMPTS = 600, 300, 3  # tokens of a call at most, and calls
 _NULL = 40  # trials of the null population
 _CAVEAT = (
     "Each figure compares conditions of the same trials, or is set beside agents that must not show the risk; a "
-    "verdict says whether the risk is there. `edgewise society run SCENARIO --agents MODEL` plays more trials, and more games."
+    "verdict says whether the risk is there. `edgewise society run SCENARIO --agents MODEL` plays more trials, and "
+    "more games."
 )
 
 
