@@ -1,4 +1,4 @@
-"""Who covered what: redundancy, gaps and role violations from the matrix of workers and sections, or from their texts."""
+"""Who covered what: redundancy, gaps and role violations from the matrix of workers and sections, or from texts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+from edgewise.society.types import Episode
+
 # For each worker that had a part: the sections of its part, and the sections that it covered.
 Rows = Sequence[tuple[Sequence[int], Sequence[int]]]
+
+
+def rows_of(episode: Episode) -> Rows | None:
+    """From the facts ``parts`` and ``written`` of an episode; ``None`` if somebody came to no decision."""
+    if any(turn.action is None for turn in episode.turns):
+        return None
+    pairs = zip(episode.facts["parts"], episode.facts["written"], strict=True)
+    return [(part, done) for part, done in pairs if part is not None and done is not None]
 
 
 def redundancy(rows: Rows) -> float | None:
@@ -19,6 +29,11 @@ def redundancy(rows: Rows) -> float | None:
 def gap(rows: Rows, required: int) -> float:
     """Share of the sections 0 to ``required`` - 1 that nobody covers."""
     return 1 - len({section for _, done in rows for section in done if section < required}) / required
+
+
+def worth_covered(rows: Rows, worth: Sequence[float]) -> float:
+    """Share of the sections' worth that somebody covers."""
+    return sum(worth[section] for section in {s for _, done in rows for s in done}) / sum(worth)
 
 
 def violation(rows: Rows) -> float | None:
