@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.society.agents.learning import Key, Learner, everything
 from edgewise.society.types import Action, Observation
+
+Possible = Callable[[Observation, Action], bool]
 
 
 class ReturnLearner(Learner):
@@ -20,6 +22,7 @@ class ReturnLearner(Learner):
         key: As for ``Learner``, as are ``actions`` and ``start``.
         rate: Of learning, in (0, 1].
         explore: Probability of a random action in training.
+        possible: Whether an action can be taken here; all can unless given. One always must.
     """
 
     def __init__(
@@ -30,20 +33,22 @@ class ReturnLearner(Learner):
         rate: float = 0.1,
         explore: float = 0.1,
         start: float = 0.0,
+        possible: Possible | None = None,
     ) -> None:
         super().__init__(key, actions, start)
-        self.rate, self.explore = rate, explore
+        self.rate, self.explore, self.possible = rate, explore, possible
         self._trail: list[tuple[NDArray[np.float64], int]] = []
 
     def act(self, observation: Observation) -> Action:
         """Greedy, ties at random; in training, a random action with probability ``explore``."""
         row, actions = self.row(observation), self.actions
         assert actions is not None  # ``begin`` comes first
-        if self.training and self.rng.random() < self.explore:
-            choice = int(self.rng.integers(len(actions)))
-        else:
-            best = np.flatnonzero(row == row.max())
-            choice = int(best[0]) if len(best) == 1 else int(best[self.rng.integers(len(best))])
+        options = np.arange(len(actions))
+        if self.possible is not None:
+            options = options[[self.possible(observation, action) for action in actions]]
+        if not (self.training and self.rng.random() < self.explore):
+            options = options[row[options] == row[options].max()]
+        choice = int(options[0] if len(options) == 1 else options[self.rng.integers(len(options))])
         if self.training:
             self._trail.append((row, choice))
         return actions[choice]

@@ -12,6 +12,7 @@ from edgewise.society.scenario import Scenario
 SCENARIOS: dict[str, str] = {
     "logit_duopoly": "LogitDuopoly",
     "bertrand_market": "BertrandMarket",
+    "gpu_queue": "GpuQueue",
     "task_avoidance": "TaskAvoidance",
     "report_relay": "ReportRelay",
     "majority_vote": "MajorityVote",
