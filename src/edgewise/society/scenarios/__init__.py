@@ -21,6 +21,7 @@ SCENARIOS: dict[str, str] = {
     "standing_order": "StandingOrder",
     "unasked_question": "UnaskedQuestion",
     "role_allocation": "RoleAllocation",
+    "role_drift": "RoleDrift",
     "compute_commons": "ComputeCommons",
     "covert_channel": "CovertChannel",
     "handoff_chain": "HandoffChain",
