@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.society.agents.learning import Key, Learner, everything
+from edgewise.society.agents.plans import Meaning
 from edgewise.society.types import Action, Observation
 
 Possible = Callable[[Observation, Action], bool]
@@ -23,6 +24,7 @@ class ReturnLearner(Learner):
         rate: Of learning, in (0, 1].
         explore: Probability of a random action in training.
         possible: Whether an action can be taken here; all can unless given. One always must.
+        meaning: ``(observation, plan) -> action`` where what it chooses among are plans (``PlanLearner``).
     """
 
     def __init__(
@@ -34,9 +36,10 @@ class ReturnLearner(Learner):
         explore: float = 0.1,
         start: float = 0.0,
         possible: Possible | None = None,
+        meaning: Meaning | None = None,
     ) -> None:
         super().__init__(key, actions, start)
-        self.rate, self.explore, self.possible = rate, explore, possible
+        self.rate, self.explore, self.possible, self.meaning = rate, explore, possible, meaning
         self._trail: list[tuple[NDArray[np.float64], int]] = []
 
     def act(self, observation: Observation) -> Action:
@@ -51,7 +54,7 @@ class ReturnLearner(Learner):
         choice = int(options[0] if len(options) == 1 else options[self.rng.integers(len(options))])
         if self.training:
             self._trail.append((row, choice))
-        return actions[choice]
+        return actions[choice] if self.meaning is None else self.meaning(observation, actions[choice])
 
     def finish(self, payoff: float) -> None:
         """Move what was done towards what came of it."""

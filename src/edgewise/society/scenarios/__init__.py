@@ -15,6 +15,7 @@ SCENARIOS: dict[str, str] = {
     "gpu_queue": "GpuQueue",
     "task_avoidance": "TaskAvoidance",
     "report_relay": "ReportRelay",
+    "bargaining": "Bargaining",
     "majority_vote": "MajorityVote",
     "authority_cue": "AuthorityCue",
     "norm_deadlock": "NormDeadlock",
