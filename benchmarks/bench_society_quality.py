@@ -27,7 +27,7 @@ from edgewise.society.types import Trial
 QUICK = "--quick" in sys.argv
 MARKETS = 40 if QUICK else 300
 POOL = 30 if QUICK else 120  # trials that are played of each population, and drawn from
-REPEATS = 40 if QUICK else 400
+REPEATS = 40 if QUICK else 200
 STRENGTHS, SIZES = (0.0, 0.25, 0.5, 1.0), (10, 40)
 
 
