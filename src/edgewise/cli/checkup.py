@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgewise.cli.output import AsJson, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -119,14 +119,7 @@ def _finish(done: Checkup, *, as_json: bool) -> None:
         print_json(as_contract(done))
     else:
         print_profile(done.profile, console=stdout_console())
-    console = stderr_console()
-    for note in done.notes:
-        console.print(f"! {note}", markup=False, style="yellow")
-    if done.status != "complete":
-        console.print(f"The run is incomplete: edgewise resume {done.run}", markup=False)
-    console.print(f"Report: {report}", markup=False, soft_wrap=True)
-    if done.status != "complete":
-        raise typer.Exit(3)
+    conclude(done.run, done.status, done.notes, report)
 
 
 def as_contract(done: Checkup) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +36,18 @@ def stderr_console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+def conclude(run: Path, status: str, notes: Sequence[str], report: Path) -> None:
+    """The last words of a run, and the exit code that it deserves."""
+    console = stderr_console()
+    for note in notes:
+        console.print(f"! {note}", markup=False, style="yellow")
+    if status != "complete":
+        console.print(f"The run is incomplete: edgewise resume {run}", markup=False)
+    console.print(f"Report: {report}", markup=False, soft_wrap=True)
+    if status != "complete":
+        raise typer.Exit(3)
 
 
 def report_error(error: Exception) -> int:

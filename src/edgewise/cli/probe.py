@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgewise.cli.output import AsJson, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -113,14 +113,7 @@ def finish(done: ProbeRun, *, as_json: bool) -> None:
         print_json(done.summary)
     else:
         _print(done.summary)
-    console = stderr_console()
-    for note in done.summary["notes"]:
-        console.print(f"! {note}", markup=False, style="yellow")
-    if done.status != "complete":
-        console.print(f"The run is incomplete: edgewise resume {done.run}", markup=False)
-    console.print(f"Report: {report}", markup=False, soft_wrap=True)
-    if done.status != "complete":
-        raise typer.Exit(3)
+    conclude(done.run, done.status, done.summary["notes"], report)
 
 
 def _print(summary: dict[str, Any]) -> None:

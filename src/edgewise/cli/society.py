@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.output import AsJson, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -179,14 +179,7 @@ def finish(done: SocietyRun, *, as_json: bool) -> None:
         _print_scan(done.summary)
     else:
         _print_run(done.summary)
-    console = stderr_console()
-    for note in done.summary["notes"]:
-        console.print(f"! {note}", markup=False, style="yellow")
-    if done.status != "complete":
-        console.print(f"The run is incomplete: edgewise resume {done.run}", markup=False)
-    console.print(f"Report: {report}", markup=False, soft_wrap=True)
-    if done.status != "complete":
-        raise typer.Exit(3)
+    conclude(done.run, done.status, done.summary["notes"], report)
 
 
 def _pairs(texts: list[str], option: str, *, plain: bool = False) -> dict[str, Any]:

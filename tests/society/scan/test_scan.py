@@ -76,11 +76,11 @@ def test_large_files_are_scanned_whole(tmp_path: Path) -> None:
         text = " ".join(words[j] for j in rng.integers(len(words), size=40))
         return {"sender": f"agent{i % 7}", "text": f"{text}\nVote: {'yes' if rng.random() < 0.5 else 'no'}"}
 
-    rows = [row(i) for i in range(4_000)]
+    rows = [row(i) for i in range(20_000)]
     for talks in (1, 200):
         path = write(tmp_path, [each | {"session_id": i % talks} for i, each in enumerate(rows)])
         result = scan(path)
-        assert result.messages == 4_000 and len(result.traces) == talks
+        assert result.messages == 20_000 and len(result.traces) == talks
 
 
 def test_many_senders_do_not_matter(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 Rule = Callable[[Observation, np.random.Generator], Action | None]
 
 
-class Agent:
+class Agent(ABC):
     """Somebody in a seat. A new episode calls ``begin``; then ``act`` and ``learn`` take turns.
 
     An agent knows what it is told in ``begin`` and shown in observations, and nothing else.
@@ -23,18 +24,18 @@ class Agent:
 
     kind: str = "scripted"
 
-    def begin(self, scenario: Scenario, seat: int, seed: int) -> None:
+    def begin(self, scenario: Scenario, seat: int, seed: int) -> None:  # noqa: B027 - most need nothing here
         """Take a seat for one episode. What is random about the agent comes from ``seed`` and ``seat``."""
 
+    @abstractmethod
     def act(self, observation: Observation) -> Move | Action | Awaitable[Move | Action | None] | None:
         """Decide. ``None`` is no decision."""
-        raise NotImplementedError
 
     def watch(self, observation: Observation, move: Move | Action | None) -> None:
         """Its seat made this move without it. By default it decides all the same, so that its draws stay aligned."""
         self.act(observation)
 
-    def learn(self, reward: float) -> None:
+    def learn(self, reward: float) -> None:  # noqa: B027 - who does not learn ignores it
         """The reward of the step that the last action was part of."""
 
 

@@ -5,6 +5,7 @@ For repeated games in matrix form ``edgewise.society.repeated`` does the same fo
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
@@ -65,9 +66,9 @@ class Learner(Agent):
             self.table[key] = np.full(len(self.actions or ()), self.start)
         return self.table[key]
 
+    @abstractmethod
     def act(self, observation: Observation) -> Action:
         """The best action; in training, now and then another."""
-        raise NotImplementedError
 
     def finish(self, payoff: float) -> None:
         """In training, before ``end``: what its seat earned in the episode as a whole."""
