@@ -188,7 +188,7 @@ def answer_all(model: Any, tokenizer: Any, jobs: Sequence[_Job]) -> None:
             mask = torch.cat([mask, mask.new_ones((len(alive), 1))], dim=1)
 
 
-def _common(prompts: Sequence[Sequence[int]]) -> int:
+def _common(prompts: list[list[int]]) -> int:
     """Tokens that all prompts begin with, at least one left over in each; 0 if too few to be worth it."""
     if len(prompts) == 1:
         return 0
@@ -219,7 +219,9 @@ def _next(job: _Job, logprobs: np.ndarray[Any, Any], tokenizer: Any, ends: set[i
     token = _draw(logprobs, settings, job.rng)
     if settings.top_logprobs is not None:
         best = np.argpartition(-logprobs, settings.top_logprobs)[: settings.top_logprobs]
-        top = {tokenizer.decode([int(i)]): float(logprobs[i]) for i in best[np.argsort(-logprobs[best])]}
+        top: dict[str, float] = {}
+        for i in best[np.argsort(-logprobs[best])].tolist():
+            top.setdefault(tokenizer.decode([i]), float(logprobs[i]))  # of tokens that look alike, the likeliest
         entry = TokenLogprob(token=tokenizer.decode([token]), logprob=min(0.0, float(logprobs[token])), top=top)
     if token in ends:
         job.stop_reason = "stop"
