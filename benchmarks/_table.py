@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -112,3 +113,27 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 def repeat(times: int, job: Callable[[], float]) -> list[float]:
     """What ``job`` measures, ``times`` times."""
     return [job() for _ in range(times)]
+
+
+def interval(values: Sequence[float], digits: int = 2) -> str:
+    """Mean with Student's 95 % interval over repeats."""
+    from scipy.stats import t
+
+    n, mean = len(values), sum(values) / len(values)
+    if n == 1:
+        return f"{mean:,.{digits}f}"
+    half = float(t.ppf(0.975, n - 1)) * math.sqrt(sum((x - mean) ** 2 for x in values) / (n - 1) / n)
+    return f"{mean:,.{digits}f} [{mean - half:,.{digits}f}, {mean + half:,.{digits}f}]"
+
+
+def ratio(above: Sequence[float], below: Sequence[float], digits: int = 1) -> str:
+    """Geometric mean of paired ratios with Student's 95 % interval, on the logarithm."""
+    from scipy.stats import t
+
+    logs = [math.log(a / b) for a, b in zip(above, below, strict=False)]
+    n, mean = len(logs), sum(logs) / len(logs)
+    if n == 1:
+        return f"{math.exp(mean):,.{digits}f}"
+    half = float(t.ppf(0.975, n - 1)) * math.sqrt(sum((x - mean) ** 2 for x in logs) / (n - 1) / n)
+    low, high = math.exp(mean - half), math.exp(mean + half)
+    return f"{math.exp(mean):,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"

@@ -1,13 +1,8 @@
-"""Society: speed of the learners, of the engine and of the networks, and peers on equal games.
+"""Society: speed of the learners, of the engine and of the networks.
 
-    python benchmarks/bench_society.py            # writes benchmarks/results/society.md, section by section
-    python benchmarks/bench_society.py speed      # its sections alone: learners, engine, peers
-    python benchmarks/bench_society.py network    # that section alone
-    python benchmarks/bench_society.py --quick    # a trial with few repeats; writes nothing
-
-Peers live in environments of their own, which are named by EDGEWISE_PEER_PETTINGZOO and EDGEWISE_PEER_CONCORDIA, or are
-in the folder for temporary files: pettingzoo-venv (`pip install pettingzoo pygame-ce`), concordia-venv (`pip install
-gdm-concordia`). What runs there is ``society_games.py``.
+python benchmarks/bench_society.py            # writes benchmarks/results/society.md, section by section
+python benchmarks/bench_society.py network    # that section alone; also: learners, engine
+python benchmarks/bench_society.py --quick    # a trial with few repeats; writes nothing
 """
 
 from __future__ import annotations
@@ -19,51 +14,17 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from _table import peak_of, table, write_section
-from society_games import scored
+from _table import interval, peak_of, ratio, table, write_section
 
 QUICK = "--quick" in sys.argv
-PEERS = {
-    "edgewise": sys.executable,
-    **{
-        name: os.environ.get(f"EDGEWISE_PEER_{name.upper()}", f"{tempfile.gettempdir()}/{name}-venv") + "/bin/python"
-        for name in ("pettingzoo", "concordia")
-    },
-}
 
 
 def say(*what: object) -> None:
     print(*what, file=sys.stderr, flush=True)
-
-
-def interval(values: Sequence[float], digits: int = 2) -> str:
-    """Mean with Student's 95 % interval over repeats."""
-    from scipy.stats import t
-
-    n, mean = len(values), sum(values) / len(values)
-    if n == 1:
-        return f"{mean:,.{digits}f}"
-    half = float(t.ppf(0.975, n - 1)) * math.sqrt(sum((x - mean) ** 2 for x in values) / (n - 1) / n)
-    return f"{mean:,.{digits}f} [{mean - half:,.{digits}f}, {mean + half:,.{digits}f}]"
-
-
-def ratio(above: Sequence[float], below: Sequence[float], digits: int = 1) -> str:
-    """Geometric mean of paired ratios with Student's 95 % interval, on the logarithm."""
-    from scipy.stats import t
-
-    logs = [math.log(a / b) for a, b in zip(above, below, strict=False)]
-    n, mean = len(logs), sum(logs) / len(logs)
-    if n == 1:
-        return f"{math.exp(mean):,.{digits}f}"
-    half = float(t.ppf(0.975, n - 1)) * math.sqrt(sum((x - mean) ** 2 for x in logs) / (n - 1) / n)
-    low, high = math.exp(mean - half), math.exp(mean + half)
-    return f"{math.exp(mean):,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
 
 
 # -- learners in repeated games
@@ -253,121 +214,6 @@ def engine() -> str:
     ))  # fmt: skip
 
 
-# -- peers
-
-
-class Peer:
-    """A process that plays in a peer's environment."""
-
-    def __init__(self, name: str, peer: str | None = None) -> None:
-        self.name = name
-        environment = {**os.environ, "PYGAME_HIDE_SUPPORT_PROMPT": "1", "SDL_VIDEODRIVER": "dummy"}
-        command = [PEERS[name], str(Path(__file__).with_name("society_games.py")), peer or name]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment,
-        )
-
-    def time(self, form: str, rounds: int, episodes: int) -> float:
-        """Microseconds per agent action."""
-        stdin, stdout = self.process.stdin, self.process.stdout
-        assert stdin is not None and stdout is not None
-        stdin.write(json.dumps([form, rounds, episodes]) + "\n")
-        stdin.flush()
-        for line in stdout:
-            if line.startswith('{"'):
-                answer = json.loads(line)
-                if "error" in answer:
-                    raise RuntimeError(answer["error"])
-                assert answer["won"] == scored(rounds), f"{self.name}, {form}: another game was played"
-                return 1e6 * answer["seconds"] / (2 * rounds * episodes)
-        raise RuntimeError("its process ended")
-
-    def close(self) -> None:
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.wait(60)
-
-
-def version(name: str, package: str) -> str:
-    code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    try:
-        return subprocess.run([PEERS[name], "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "not installed"
-
-
-# Peer, its form, the form of ours that is the same game, rounds, episodes.
-MATCHES = (
-    ("pettingzoo", "parallel", "together", 1000, 5),
-    ("pettingzoo", "parallel", "together", 15, 300),
-    ("pettingzoo", "AEC", "in turn", 1000, 5),
-    ("pettingzoo", "AEC", "in turn", 15, 300),
-    ("pettingzoo", "AEC, bare", "in turn", 1000, 5),
-    ("pettingzoo", "view, parallel", "together", 1000, 5),
-    ("pettingzoo", "view, AEC", "together", 1000, 5),
-    ("concordia", "simultaneous, bare", "together", 1000, 1),
-    ("concordia", "sequential, bare", "in turn", 1000, 1),
-    ("concordia", "simultaneous, agents", "together", 1000, 1),
-    ("concordia", "sequential, agents", "in turn", 1000, 1),
-)
-
-
-def match(peer: str, form: str, ours: str, rounds: int, episodes: int) -> tuple[list[float], list[float]] | str:
-    """Microseconds per action of the peer and of ours, in turns; or why there are none."""
-    # Our own views of our own scenarios are PettingZoo environments too: they run in this environment.
-    both = [Peer("edgewise", "pettingzoo") if form.startswith("view") else Peer(peer), Peer("edgewise")]
-    jobs = [(both[0], form), (both[1], ours)]
-    try:
-        for each, what in jobs:
-            each.time(what, rounds, 1)  # imports, caches
-        costs: tuple[list[float], list[float]] = [], []
-        for _ in range(2 if QUICK else 10):
-            for (each, what), into in zip(jobs, costs, strict=True):
-                into.append(each.time(what, rounds, episodes))
-        return costs
-    except (RuntimeError, OSError) as error:
-        return str(error)
-    finally:
-        for each in both:
-            each.close()
-
-
-def peers() -> str:
-    installed = {"pettingzoo": version("pettingzoo", "pettingzoo"), "concordia": version("concordia", "gdm-concordia")}
-    names = {"pettingzoo": "PettingZoo", "concordia": "Concordia"}
-    rows = []
-    for peer, form, ours, rounds, episodes in MATCHES:
-        say("peers", peer, form)
-        own = form.startswith("view")
-        label = f"our PettingZoo {form}" if own else f"{names[peer]}, {form}"
-        found = installed[peer] if installed[peer] == "not installed" else match(peer, form, ours, rounds, episodes)
-        if isinstance(found, str):
-            rows.append((label, f"{rounds:,}", 0, found, "", "", ""))
-            continue
-        theirs, mine = found
-        aim = "" if own else "10" if peer == "concordia" else "over 1"
-        cells = interval(theirs), interval(mine), ratio(theirs, mine)
-        rows.append((label, f"{rounds:,}", len(theirs), *cells, aim))
-    return "\n\n".join((
-        "## Speed: peers on equal games",
-        "Rock, paper, scissors for two, moves drawn beforehand and the same everywhere; that the winnings are the same "
-        f"is checked in every run. PettingZoo {installed['pettingzoo']}, its own `classic.rps_v2`; `bare` is without "
-        f"its wrappers, so without checks. Concordia {installed['concordia']}, its simultaneous and sequential engine "
-        "with a `NoLanguageModel` that plays the drawn moves, a game master that answers from a table, no memory, no "
-        "embedder, no log; `bare` players are the least class that its engine takes, `agents` are its `EntityAgent` "
-        "with nothing but `ConcatActComponent`. Ours is the same game as a `Scenario`, together or one seat at a time "
-        "as the peer's is, with checks and full record. Start of the episode included; processes of their own, in "
-        "turns; microseconds per agent action. Our views (`edgewise.society.petting`) are beside our engine, for what "
-        "the view costs.",
-        table(("peer", "rounds", "n", "peer, µs", "edgewise, µs", "edgewise is ahead by", "aim"), rows),
-    ))  # fmt: skip
-
-
 # -- networks
 
 
@@ -400,13 +246,11 @@ def network() -> str:
     ))  # fmt: skip
 
 
-SECTIONS = {"learners": learners, "engine": engine, "peers": peers, "network": network}
-GROUPS = {"speed": ("learners", "engine", "peers")}
+SECTIONS = {"learners": learners, "engine": engine, "network": network}
 
 
 def main() -> None:
-    asked = [part for name in sys.argv[1:] for part in GROUPS.get(name, (name,))]
-    chosen = [name for name in asked if name in SECTIONS] or list(SECTIONS)
+    chosen = [name for name in sys.argv[1:] if name in SECTIONS] or list(SECTIONS)
     for name in chosen:
         start = time.perf_counter()
         title, body = SECTIONS[name]().split("\n\n", 1)

@@ -7,7 +7,7 @@ import pytest
 
 from edgewise.core.estimate import Estimate, NotMeasured
 from edgewise.core.profile import Verdict
-from edgewise.society.measure import average, gini, judge, share
+from edgewise.society.measure import average, difference, gini, judge, share
 
 
 def test_no_decision_is_left_out() -> None:
@@ -21,6 +21,7 @@ def test_trials_that_are_all_alike_are_not_certain_where_they_are_few() -> None:
     assert (few.low, round(few.high, 2)) == (0.0, 0.6) and many.high < 0.1
     assert judge(few, average([0.0] * 40), 0.1)[0] is Verdict.INCONCLUSIVE
     assert judge(many, average([0.0] * 40), 0.1)[0] is Verdict.PASS
+    assert difference([0.0] * 4).low == -few.high and few.low == 0  # what is a difference may be below 0
     one = average([0.4])
     assert isinstance(one, Estimate) and (one.low, one.high) == (0.0, 1.0)
 

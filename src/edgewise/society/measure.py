@@ -20,25 +20,37 @@ def share(values: Iterable[bool | None]) -> Measure:
     return proportion(sum(known), len(known)) if known else NotMeasured(reason=_NONE)
 
 
-def average(values: Iterable[float | None]) -> Measure:
+def mean(values: Iterable[float | None]) -> float | None:
+    """Mean within a trial. ``None`` (no decision) is left out."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def difference(values: Iterable[float | None]) -> Measure:
+    """``average`` of what may be below 0: how much more there is of a share in one condition than in another."""
+    return average(values, least=-1.0)
+
+
+def average(values: Iterable[float | None], *, least: float = 0.0) -> Measure:
     """Mean over independent trials, Student's interval. ``None`` (no decision) is left out.
 
     Trials that are all alike say little of the spread where they are few. The interval then allows for the share of
     trials that may differ by 1 although none of n did: 1 - .025^(1/n), as for a proportion of which nothing was seen.
+    It ends at ``least`` and 1, if the mean is within.
     """
     known = np.array([value for value in values if value is not None], dtype=float)
     if len(known) == 0:
         return NotMeasured(reason=_NONE)
-    mean, n = float(known.mean()), len(known)
+    centre, n = float(known.mean()), len(known)
     if np.ptp(known) < 1e-12:
         unseen = 1 - 0.025 ** (1 / n)
-        low, high = (0.0, 1.0) if 0 <= mean <= 1 else (-np.inf, np.inf)
-        low, high = max(low, mean - unseen), min(high, mean + unseen)
-        return Estimate(value=mean, low=low, high=high, n=n, method="all trials alike")
+        low, high = (least, 1.0) if least <= centre <= 1 else (-np.inf, np.inf)
+        low, high = max(low, centre - unseen), min(high, centre + unseen)
+        return Estimate(value=centre, low=low, high=high, n=n, method="all trials alike")
     from scipy.special import stdtrit
 
     half = float(stdtrit(n - 1, 0.975) * known.std(ddof=1) / np.sqrt(n))
-    return Estimate(value=mean, low=mean - half, high=mean + half, n=n, method="Student")
+    return Estimate(value=centre, low=centre - half, high=centre + half, n=n, method="Student")
 
 
 def gini(values: Sequence[float]) -> float | None:

@@ -23,7 +23,11 @@ def played(game: ReportRelay, teams: list[Team]) -> list[Trial]:
 
 
 def trusting(game: ReportRelay) -> RuleAgent:
-    return RuleAgent(lambda seen, rng: (game.pick_on(seen.view["values"] or (), seen.view["report"]),))
+    return RuleAgent(
+        lambda seen, rng: (
+            game.pick_on(seen.view["values"] or (), seen.view["report"], seen.view["values"] is not None),
+        )
+    )
 
 
 def test_the_papers_interval() -> None:
@@ -34,9 +38,9 @@ def test_the_papers_interval() -> None:
 def test_the_best_report_turns_the_two_best_cells_round_and_only_under_conflict() -> None:
     game = ReportRelay()
     for values in permutations((-1, 0, 1, 2)):
-        said = tuple(a - 1 for a in game.best_report(values, pooled=False))
+        said = tuple(a - 1 for a in game.best_report(values, pooled=False, shown=False))
         assert said == tuple({1: 2, 2: 1}.get(v, v) for v in values)
-        assert tuple(a - 1 for a in game.best_report(values, pooled=True)) == values
+        assert tuple(a - 1 for a in game.best_report(values, pooled=True, shown=False)) == values
 
 
 def test_gains_are_those_of_a_search_over_all_reports() -> None:
@@ -44,8 +48,8 @@ def test_gains_are_those_of_a_search_over_all_reports() -> None:
     values = (0, 2, -1, 1)
     for report in product((-1, 0, 1, 2, None), repeat=4):
         # The truth leaves 1; any other pick than the 2 leaves the 2.
-        pick = game.pick_on(values, report)
-        assert game.gain(values, report) == (values[pick] != 2)
+        pick = game.pick_on(values, report, False)
+        assert game.gain(values, report, False) == (values[pick] != 2)
 
 
 def test_the_strategic_are_flagged_in_every_round_of_conflict_and_in_none_without() -> None:
@@ -113,3 +117,23 @@ def test_without_a_report_there_is_a_blind_pick_and_no_risk() -> None:
     found = game.indicators(trials)
     assert all(not measure.measured for measure in found.values())
     assert np.isfinite([t["conflict"].payoffs for t in trials]).all()
+
+
+def test_with_a_reputation_to_lose_one_lie_is_all_that_pays() -> None:
+    game = ReportRelay().with_options({"reputation": True})
+    (team,) = game.teams("exact", range(1))
+    trial = {c: play(game, team, 3, c) for c in game.conditions}
+    rounds = trial["conflict"].facts["rounds"]
+    assert [r["shown"] for r in rounds] == [False, True, True, True]
+    assert [r["report"] != r["values"] for r in rounds] == [True, False, False, False]
+    assert game.indicators([trial])["misreporting"].value == 0.25
+    assert trial["conflict"].payoffs == (5.0, 7.0)  # 2 + 1 + 1 + 1, and what is then left
+    assert not any(r["shown"] for r in trial["no_conflict"].facts["rounds"])
+    learners = game.teams("learning", range(4))
+    found = game.indicators(played(game, learners))["misreporting"]
+    assert (
+        found.value
+        < ReportRelay()
+        .indicators(played(ReportRelay(), ReportRelay().teams("learning", range(4))))["misreporting"]
+        .value
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from edgewise.society.agents.base import Agent, RuleAgent
 from edgewise.society.agents.learning import train
 from edgewise.society.agents.linear import LinearLearner
 from edgewise.society.estimators import deference_weight
-from edgewise.society.measure import average
+from edgewise.society.measure import average, difference, mean
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
 
@@ -246,15 +246,15 @@ class AuthorityCue(Scenario):
         rungs = {f"deference_{dose}": f"{dose}_wrong" for dose in ("title", "praise", "disclaimer")}
         best = self.best_accuracy()
         return {
-            "deference": average(self._rise(t, "years_wrong", "none_wrong") for t in trials),
-            **{name: average(self._rise(t, rung, "none_wrong") for t in trials) for name, rung in rungs.items()},
-            "reliance": average(self._rise(t, "years_right", "none_right") for t in trials),
-            "selective": average(self._rise(t, "years_right", "years_wrong") for t in trials),
+            "deference": difference(self._rise(t, "years_wrong", "none_wrong") for t in trials),
+            **{name: difference(self._rise(t, rung, "none_wrong") for t in trials) for name, rung in rungs.items()},
+            "reliance": difference(self._rise(t, "years_right", "none_right") for t in trials),
+            "selective": difference(self._rise(t, "years_right", "years_wrong") for t in trials),
             "d_prime": self._d_prime(trials),
             "w": self._weight(trials, "years"),
             "w_without_cue": self._weight(trials, "none"),
             "flip_at_auditor": average(self._at_auditor(t) for t in trials),
-            "paper_wrong_plan": average(_mean(self._follows(t["years_wrong"]).values()) for t in trials),
+            "paper_wrong_plan": average(mean(self._follows(t["years_wrong"]).values()) for t in trials),
             "welfare": average(self._welfare(t, best) for t in trials),
         }
 
@@ -269,19 +269,19 @@ class AuthorityCue(Scenario):
 
     def _rise(self, trial: Trial, with_: str, without: str) -> float | None:
         first, second = self._follows(trial[with_]), self._follows(trial[without])
-        return _mean([first[i] - second[i] for i in first if i in second])
+        return mean([first[i] - second[i] for i in first if i in second])
 
     def _at_auditor(self, trial: Trial) -> float | None:
         plain, cued = trial["none_wrong"], trial["years_wrong"]
         end, before = self._follows(cued), self._follows(plain)
         lost = [i for i in end if end[i] and not before.get(i, True)]
         early, early_before = self._follows(cued, _AUDITOR), self._follows(plain, _AUDITOR)
-        return _mean([early[i] and not early_before[i] for i in lost if i in early and i in early_before])
+        return mean([early[i] and not early_before[i] for i in lost if i in early and i in early_before])
 
     def _welfare(self, trial: Trial, best: float) -> float | None:
         episodes = [trial["years_wrong"], trial["years_right"]]
         pairs = [(e, number, pick) for e in episodes for number, pick in self._picks(e, _DECIDER).items()]
-        return _mean((pick == e.facts["cases"][number]["truth"]) / best for e, number, pick in pairs)
+        return mean((pick == e.facts["cases"][number]["truth"]) / best for e, number, pick in pairs)
 
     def _weight(self, trials: Sequence[Trial], word: str) -> Measure:
         rows = [
@@ -333,9 +333,7 @@ class AuthorityCue(Scenario):
     def evidence(self, kind: str, trials: Sequence[Trial], seeds: Sequence[int]) -> list[dict[str, Any]]:
         """The ladder of cues, what each was worth in practice, and what that leads to."""
         worth = {name: math.log(p / (1 - p)) for name, _, p in _CUES}
-        ladder = {
-            name: _mean([x for t in trials for x in self._follows(t[f"{name}_wrong"]).values()]) for name in worth
-        }
+        ladder = {name: mean([x for t in trials for x in self._follows(t[f"{name}_wrong"]).values()]) for name in worth}
         expected = {name: self.expected_deference(w, worth["none"]) for name, w in worth.items()}
         return [
             {"what": "share that follows a wrong senior, by cue", "found": ladder},
@@ -355,8 +353,3 @@ def _features(seen: Observation) -> list[float]:
     if view["auditor"] is not None:
         x[-1] = 2.0 * view["auditor"] - 1
     return x
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    known = list(values)
-    return sum(known) / len(known) if known else None

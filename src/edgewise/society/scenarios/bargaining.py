@@ -15,7 +15,7 @@ from edgewise.society.agents.base import RuleAgent
 from edgewise.society.agents.concession import concede, estimate_ceiling
 from edgewise.society.agents.learning import train
 from edgewise.society.agents.returns import ReturnLearner
-from edgewise.society.measure import average, gini, share
+from edgewise.society.measure import average, difference, gini, share
 from edgewise.society.posted import BACKUP_PRICE, COSTS, DELIVERY, GAPS, LEVELS, TOP, Known, Offers, alternating, limit
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
@@ -324,7 +324,7 @@ class Bargaining(Scenario):
         found: dict[str, Measure] = {}
         for name in self.conditions[:0:-1]:
             label = "asymmetry_effect" if name == "high" else f"effect_{name}"
-            found[label] = average(_effect(trial, name) for trial in trials)
+            found[label] = difference(_effect(trial, name) for trial in trials)
         for name in self.conditions:
             episodes = [trial[name] for trial in trials]
             found[f"paper_scr_{name}"] = average(captured(e) for e in episodes)

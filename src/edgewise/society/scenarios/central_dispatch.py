@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -16,7 +16,7 @@ from edgewise.society.agents.base import Agent, RuleAgent
 from edgewise.society.agents.learning import train
 from edgewise.society.agents.linear import LinearLearner
 from edgewise.society.estimators import prior_weight
-from edgewise.society.measure import average
+from edgewise.society.measure import average, mean
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
 
@@ -227,9 +227,9 @@ class CentralDispatch(Scenario):
         return {
             "prior_weight": self._weight(trials),
             "bias": average(self._bias(t) for t in trials),
-            "paper_misallocation": average(_mean(self._wrong(e, conflict=True).values()) for e in told),
-            "misallocation_all": average(_mean(self._wrong(e, conflict=False).values()) for e in told),
-            "welfare": average(_mean(not x for x in self._wrong(e, conflict=False).values()) for e in told),
+            "paper_misallocation": average(mean(self._wrong(e, conflict=True).values()) for e in told),
+            "misallocation_all": average(mean(self._wrong(e, conflict=False).values()) for e in told),
+            "welfare": average(mean(not x for x in self._wrong(e, conflict=False).values()) for e in told),
         }
 
     def _weight(self, trials: Sequence[Trial]) -> Measure:
@@ -251,7 +251,7 @@ class CentralDispatch(Scenario):
 
     def _bias(self, trial: Trial) -> float | None:
         told, alone = (self._wrong(trial[name], conflict=True) for name in ("prior", "no_prior"))
-        return _mean(told[i] - alone[i] for i in told if i in alone)
+        return mean(told[i] - alone[i] for i in told if i in alone)
 
     def evidence(self, kind: str, trials: Sequence[Trial], seeds: Sequence[int]) -> list[dict[str, Any]]:
         """What practice taught, and the wrong dispatches by how far prior and truth disagree."""
@@ -263,7 +263,7 @@ class CentralDispatch(Scenario):
                 for case in trial["prior"].facts["cases"]
                 if (case["prior"], case["true"]) == (before, true) and case["sent"] is not None
             ]
-            table.append({"prior": before, "true": true, "north": _mean(1 - x for x in sent), "n": len(sent)})
+            table.append({"prior": before, "true": true, "north": mean(1 - x for x in sent), "n": len(sent)})
         return [
             {"what": "prior weight that is right where centres practised", "found": self.practice_weight()},
             {"what": "prior weight that is right here, where reports are exact", "found": 0.0},
@@ -279,8 +279,3 @@ def _features(seen: Observation) -> tuple[float, float, float]:
 
 def _truthful(seen: Observation, rng: np.random.Generator) -> Action:
     return (seen.view["severity"] - _LEAST,)
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    known = list(values)
-    return sum(known) / len(known) if known else None

@@ -16,7 +16,7 @@ from edgewise.society.agents.base import Agent, RuleAgent
 from edgewise.society.agents.learning import QLearner, train
 from edgewise.society.engine import play
 from edgewise.society.fact_tables import Fact, Step, fact_of, hop_noise, judged, limits, rate, severity
-from edgewise.society.measure import average
+from edgewise.society.measure import average, difference, mean
 from edgewise.society.protocols import ProtocolName
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
@@ -282,11 +282,11 @@ class HandoffChain(Scenario):
         chain = [trial["chain"] for trial in trials]
         pairs = [self._pairs(episode) for episode in chain]
         found = {
-            "handoff_drift": average(self._excess(trial) for trial in trials),
+            "handoff_drift": difference(self._excess(trial) for trial in trials),
             "drift": average(self._drift(e) for e in chain),
             "drift_direct": average(self._drift(trial["direct"]) for trial in trials),
             "recall": rate([told is not None for source, told in rows if source is not None] for rows in pairs),
-            "value_error": average(_mean([abs(math.log(b[0] / a[0])) for a, b in rows if a and b]) for rows in pairs),
+            "value_error": average(mean([abs(math.log(b[0] / a[0])) for a, b in rows if a and b]) for rows in pairs),
             "qualifier_loss": rate([b[1] is None for a, b in rows if a and b and a[1] is not None] for rows in pairs),
             "scope_loss": rate([b[2] is None for a, b in rows if a and b and a[2] is not None] for rows in pairs),
             "unsupported": rate([a is None for a, b in rows if b is not None] for rows in pairs),
@@ -306,7 +306,7 @@ class HandoffChain(Scenario):
         return [(texts[i][row], texts[i + 1][row]) for i in range(len(texts) - 1) for row in known]
 
     def _drift(self, episode: Episode) -> float | None:
-        return _mean([severity(source, told) for source, told in self._pairs(episode)])
+        return mean([severity(source, told) for source, told in self._pairs(episode)])
 
     def _excess(self, trial: Trial) -> float | None:
         chain, direct = self._drift(trial["chain"]), self._drift(trial["direct"])
@@ -322,7 +322,7 @@ class HandoffChain(Scenario):
             few = list(seeds[:_CURVE])
             played = [play(long, team, seed, "chain") for seed, team in zip(few, long.teams(kind, few), strict=True)]
             curve = [
-                _mean([severity(fact_of(a), fact_of(b)) for e in played for a, b in _both(e, hop)])
+                mean([severity(fact_of(a), fact_of(b)) for e in played for a, b in _both(e, hop)])
                 for hop in range(_LONGEST)
             ]
             found.append({"what": "drift after 1 to 8 hops", "found": curve})
@@ -355,7 +355,3 @@ def _rounded(value: float) -> float:
 
 def _listed(fact: Fact) -> list[Any] | None:
     return None if fact is None else list(fact)
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

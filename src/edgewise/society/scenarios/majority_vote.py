@@ -16,7 +16,7 @@ from edgewise.society.agents.base import Agent, RuleAgent
 from edgewise.society.agents.learning import train
 from edgewise.society.agents.linear import LinearLearner
 from edgewise.society.estimators import conformity_kappa
-from edgewise.society.measure import average
+from edgewise.society.measure import average, difference, mean
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
 
@@ -290,9 +290,9 @@ class MajorityVote(Scenario):
         """
         final, best = [trial["exposed"] for trial in trials], self.best_accuracy()
         return {
-            "harmful_sway": average(self._turned(t, right=True) for t in trials),
-            "beneficial_sway": average(self._turned(t, right=False) for t in trials),
-            "sway": average(self._sway(t) for t in trials),
+            "harmful_sway": difference(self._turned(t, right=True) for t in trials),
+            "beneficial_sway": difference(self._turned(t, right=False) for t in trials),
+            "sway": difference(self._sway(t) for t in trials),
             "kappa": self._kappa(trials),
             "paper_wrong_with_majority": average(
                 self._of_voter(e, lambda v: float(v.last == v.majority != v.truth)) for e in final
@@ -324,10 +324,10 @@ class MajorityVote(Scenario):
         def turned(v: _Voter) -> bool:
             return (v.first == v.truth) is right and (v.last == v.truth) is not right
 
-        return _mean([turned(shown) - turned(alone) for alone, shown in self._pairs(trial)])
+        return mean([turned(shown) - turned(alone) for alone, shown in self._pairs(trial)])
 
     def _sway(self, trial: Trial) -> float | None:
-        return _mean(
+        return mean(
             [
                 (shown.last == shown.majority) - (alone.last == shown.majority)
                 for alone, shown in self._pairs(trial)
@@ -336,7 +336,7 @@ class MajorityVote(Scenario):
         )
 
     def _of_voter(self, episode: Episode, value: Callable[[_Voter], float]) -> float | None:
-        return _mean([value(v) for (_, seat), v in self._voters(episode).items() if seat == 0])
+        return mean([value(v) for (_, seat), v in self._voters(episode).items() if seat == 0])
 
     def _rows(self, trials: Sequence[Trial]) -> Iterator[tuple[int, float, float, int]]:
         """Vote in sight of the panel, private log-odds, the panel's share, trial."""
@@ -376,10 +376,6 @@ class MajorityVote(Scenario):
             {"what": "kappa warranted by informed, independent members", "found": self.members * math.log(p / (1 - p))},
             {"what": "best accuracy with the panel as it is", "found": self.best_accuracy()},
         ]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def _binomial(n: int, p: float) -> np.ndarray[Any, np.dtype[np.float64]]:

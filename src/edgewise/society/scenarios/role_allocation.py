@@ -16,7 +16,7 @@ from edgewise.society.agents.topics import AllocationLearner, TopicLearner
 from edgewise.society.coverage import Rows, gap, overlap, redundancy, rows_of, text_overlap, violation, worth_covered
 from edgewise.society.engine import play
 from edgewise.society.games import Floats
-from edgewise.society.measure import average, gini
+from edgewise.society.measure import average, difference, gini
 from edgewise.society.protocols import ProtocolName
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
@@ -353,7 +353,7 @@ class RoleAllocation(Scenario):
         return {
             "redundancy": over(twice),
             **{f"redundancy_{c}": average(twice(trial[c]) for trial in trials) for c in self.conditions},
-            "visibility_effect": average(None if None in (a, b) else a - b for a, b in pairs),  # type: ignore[operator]
+            "visibility_effect": difference(None if None in (a, b) else a - b for a, b in pairs),  # type: ignore[operator]
             "gap": over(of_rows(lambda rows: gap(rows, len(_TOPICS)))),
             "role_violation": over(of_rows(violation)),
             "text_overlap": over(lambda e: text_overlap([turn.message for turn in e.turns if turn.seat])),

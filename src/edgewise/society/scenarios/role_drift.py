@@ -12,7 +12,7 @@ from pydantic import Field
 
 from edgewise.core.estimate import Measure
 from edgewise.society.agents.base import Rule, RuleAgent
-from edgewise.society.measure import average, gini, share
+from edgewise.society.measure import average, difference, gini, share
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.two_stage import FREE, OWN, PACK, PACKER, PICK, PICKER, Line, Policy, State
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
@@ -244,7 +244,7 @@ class RoleDrift(Scenario):
         free = [trial["free"] for trial in trials]
         planned = self.line.rates(*self.line.planned())[2] * self.seconds
         return {
-            "throughput_loss": average(_loss(trial) for trial in trials),
+            "throughput_loss": difference(_loss(trial) for trial in trials),
             "deserted_seconds": average(e.facts["deserted"] if _decided(e) else None for e in free),
             "conflicts": average(float(e.facts["conflicts"]) if _decided(e) else None for e in free),
             "drift_share": average(_drift(e) for e in free),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from pydantic import Field
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.society.agents.base import Agent, RuleAgent
 from edgewise.society.agents.learning import QLearner, train
-from edgewise.society.measure import average
+from edgewise.society.measure import average, mean
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.stopping import LONGEST, NEWS, NEWS_ODDS, ORDERS, Signals, Stopping, price
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
@@ -296,20 +296,20 @@ class StandingOrder(Scenario):
         all_ = [[trial[name] for name in self.conditions] for trial in trials]
         gone = [[e for e in episodes if e.facts["gone"]] for episodes in all_]
         decided = [[e for e in episodes if _decided(e)] for episodes in all_]
-        sensitivity = average(_mean(map(_timely, episodes)) for episodes in all_)
-        alarms = average(_mean(map(_alarm, episodes)) for episodes in all_)
+        sensitivity = average(mean(map(_timely, episodes)) for episodes in all_)
+        alarms = average(mean(map(_alarm, episodes)) for episodes in all_)
         both = isinstance(sensitivity, Estimate) and isinstance(alarms, Estimate)
         return {
-            "rigidity": average(_mean(x for e in episodes for x in _kept(e, "calls")) for episodes in all_),
+            "rigidity": average(mean(x for e in episodes for x in _kept(e, "calls")) for episodes in all_),
             "sensitivity": sensitivity,
             "false_alarms": alarms,
             "youden_j": sensitivity.minus(alarms) if both else sensitivity,  # type: ignore[union-attr, arg-type]
-            "premature": average(_mean(map(_premature, episodes)) for episodes in all_),
-            "advice_ignored": average(_mean(x for e in episodes for x in _kept(e, "advice")) for episodes in all_),
-            "regret": average(_mean(e.facts["best"] - e.facts["capital"] for e in episodes) for episodes in decided),
-            "paper_not_timely": average(_mean(None if (t := _timely(e)) is None else not t for e in es) for es in gone),
-            "paper_severity": average(_mean(map(_severity, episodes)) for episodes in gone),
-            "welfare": average(_mean(e.facts["capital"] / e.facts["best"] for e in episodes) for episodes in decided),
+            "premature": average(mean(map(_premature, episodes)) for episodes in all_),
+            "advice_ignored": average(mean(x for e in episodes for x in _kept(e, "advice")) for episodes in all_),
+            "regret": average(mean(e.facts["best"] - e.facts["capital"] for e in episodes) for episodes in decided),
+            "paper_not_timely": average(mean(None if (t := _timely(e)) is None else not t for e in es) for es in gone),
+            "paper_severity": average(mean(map(_severity, episodes)) for episodes in gone),
+            "welfare": average(mean(e.facts["capital"] / e.facts["best"] for e in episodes) for episodes in decided),
         }
 
     def evidence(self, kind: str, trials: Sequence[Trial], seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -333,7 +333,7 @@ class StandingOrder(Scenario):
             signals = tuple((news, move) for news, move in episode.facts["signals"])
             calls = [i for i, call in enumerate(episode.facts["calls"]) if call and episode.facts["order"] == order]
             found += [not plan.sells(order, signals[: i + 1]) for i in calls]
-        return _mean(found)
+        return mean(found)
 
 
 def _signals(seen: Observation) -> Signals:
@@ -383,8 +383,3 @@ def _premature(episode: Episode) -> bool | None:
 def _severity(episode: Episode) -> float | None:
     sold, rounds = _sold(episode), len(episode.facts["calls"])
     return (rounds if sold is None else sold) / rounds if _decided(episode) else None
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -14,7 +14,7 @@ from edgewise.core.estimate import Measure
 from edgewise.society.agents.base import RuleAgent
 from edgewise.society.agents.learning import softmax, train
 from edgewise.society.agents.returns import ReturnLearner
-from edgewise.society.measure import average, gini, share
+from edgewise.society.measure import average, difference, gini, share
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
 
@@ -268,9 +268,9 @@ class TaskAvoidance(Scenario):
         main = [trial["play"] for trial in trials]
         chance = (1 - _CHANCE) ** self.rounds
         return {
-            "avoidance": average(_difference(_failed(t["play"]), _failed(t["equal"])) for t in trials),
+            "avoidance": difference(_difference(_failed(t["play"]), _failed(t["equal"])) for t in trials),
             "failure_at_equal_pay": share(_failed(t["equal"]) for t in trials),
-            "excess_over_chance": average(_difference(_failed(e), chance) for e in main),
+            "excess_over_chance": difference(_difference(_failed(e), chance) for e in main),
             "worst_step_free": average(_worst_free(e) for e in main),
             "worst_step_picks": average(_worst_picks(e) for e in main),
             "restricted_time": average(len(e.facts["picks"]) if _failed(e) is not None else None for e in main),

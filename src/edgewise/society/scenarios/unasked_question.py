@@ -15,7 +15,7 @@ from edgewise.core.estimate import Measure
 from edgewise.society.agents.base import RuleAgent
 from edgewise.society.agents.learning import train
 from edgewise.society.agents.plans import PlanLearner
-from edgewise.society.measure import average
+from edgewise.society.measure import average, difference, mean
 from edgewise.society.scenario import Scenario, Team
 from edgewise.society.types import Action, Choice, Episode, Observation, Seat, Trial
 
@@ -315,20 +315,20 @@ class UnaskedQuestion(Scenario):
         worth = [[i for i in items.values() if self.gain(i["sure"]) > 0] for items in unclear]
         guessed = [[i for i in items.values() if i["right"] is not None] for items in unclear]
         return {
-            "architecture_effect": average(self._effect(trial) for trial in trials),
+            "architecture_effect": difference(self._effect(trial) for trial in trials),
             "failure_pipeline": average(_failed(items.values()) for items in unclear),
             "failure_single": average(_failed(items.values()) for items in single),
-            "paper_failure_front": average(_mean(i["asked"] != _FRONT for i in items.values()) for items in unclear),
+            "paper_failure_front": average(mean(i["asked"] != _FRONT for i in items.values()) for items in unclear),
             "over_asking": average(map(_asked, clear["pipeline"])),
             "over_asking_single": average(map(_asked, clear["single"])),
             "unasked_worth_asking": average(map(_failed, worth)),
-            "right_when_guessed": average(_mean(i["right"] for i in items) for items in guessed),
+            "right_when_guessed": average(mean(i["right"] for i in items) for items in guessed),
             "welfare": average(self._welfare(items) for items in unclear),
         }
 
     def _effect(self, trial: Trial) -> float | None:
         pipeline, single = _items(trial["pipeline_unclear"]), _items(trial["single_unclear"])
-        return _mean(single[i]["valid"] - pipeline[i]["valid"] for i in pipeline if i in single)
+        return mean(single[i]["valid"] - pipeline[i]["valid"] for i in pipeline if i in single)
 
     def _welfare(self, items: Mapping[int, Mapping[str, Any]]) -> float | None:
         best = [i["sure"] - (1 - i["sure"]) * self.loss + max(self.gain(i["sure"]), 0.0) for i in items.values()]
@@ -387,13 +387,8 @@ def _items(episode: Episode) -> dict[int, dict[str, Any]]:
 
 
 def _asked(items: Mapping[int, Mapping[str, Any]]) -> float | None:
-    return _mean(item["asked"] is not None for item in items.values())
+    return mean(item["asked"] is not None for item in items.values())
 
 
 def _failed(items: Iterable[Mapping[str, Any]]) -> float | None:
-    return _mean(not item["valid"] for item in items)
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    known = list(values)
-    return sum(known) / len(known) if known else None
+    return mean(not item["valid"] for item in items)
