@@ -41,7 +41,7 @@ def shown(measure: Measure | None, digits: int = 2) -> str:
 def trials_of(scenario: Scenario, kind: str, seeds: range) -> list[Trial]:
     teams = scenario.teams(kind, seeds)
     return [
-        {name: play(scenario, team, seed, name) for name in scenario.conditions}
+        {name: play(scenario, team, seed, name) for name in scenario.played}
         for seed, team in zip(seeds, teams, strict=True)
     ]
 

@@ -1,6 +1,6 @@
 """Rock, paper, scissors in three houses: ours, PettingZoo's, Concordia's; the same moves everywhere.
 
-``bench_society_peers.py`` runs this file in the peers' environments; edgewise is imported only where it is what is timed.
+``bench_society_peers.py`` runs this file in the peers' environments; edgewise is imported only where it is timed.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import subprocess
 import time
@@ -122,6 +123,16 @@ def test_the_matrix(tmp_path: Path) -> None:
     rows = {row["mitigation"]: row for row in found["rows"]}
     assert rows["cap"]["outcome"] == "less" and rows["cap"]["shift"]["welfare"]["value"] > 0
     assert "mitigation" in (tmp_path / "m" / "report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (extra `scale`)")
+def test_a_cluster_changes_nothing(tmp_path: Path) -> None:
+    words = ("run", "compute_commons", "--seeds", "6", "--json", "--out")
+    alone, spread = (as_json(run(*words, *more, cwd=tmp_path)) for more in (("a",), ("b", "--ray", "local")))
+    assert {key for key in alone if alone[key] != spread[key]} == {"run"}
+    tables = [(tmp_path / folder / "tables/turns.parquet").read_bytes() for folder in "ab"]
+    assert tables[0] == tables[1]
 
 
 @pytest.mark.parametrize(

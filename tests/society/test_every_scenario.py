@@ -30,7 +30,7 @@ def scenario(request: pytest.FixtureRequest) -> Scenario:
 
 def trials_of(scenario: Scenario, teams: list[Team], first: int = 0) -> list[Trial]:
     return [
-        {condition: play(scenario, team, first + i, condition) for condition in scenario.conditions}
+        {condition: play(scenario, team, first + i, condition) for condition in scenario.played}
         for i, team in enumerate(teams)
     ]
 

@@ -179,7 +179,7 @@ async def play_trials(
     async def trial(team: Sequence[Agent], seed: int) -> dict[str, Episode]:
         nonlocal done
         async with gate:
-            episodes = {name: await play_async(scenario, team, seed, name) for name in scenario.conditions}
+            episodes = {name: await play_async(scenario, team, seed, name) for name in scenario.played}
         done += 1
         if progress is not None:
             progress(done)

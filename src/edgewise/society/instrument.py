@@ -40,10 +40,10 @@ class SocietyInstrumentConfig(InstrumentConfig):
     """
 
     scenarios: dict[str, dict[str, Any]] = {
-        "majority_vote": {"questions": 2},
-        "authority_cue": {"cases": 1},
+        "majority_vote": {"questions": 1},
+        "authority_cue": {"cases": 1, "ladder": False, "seated_auditor": False},
     }
-    seeds: int = Field(default=16, ge=2)
+    seeds: int = Field(default=20, ge=2)
     memory: int | None = 1
     jobs: int = Field(default=8, ge=1)
 
@@ -192,7 +192,7 @@ def _offline(scenario: Scenario, kind: str, seeds: Sequence[int]) -> list[Mappin
 
     teams = scenario.teams(kind, seeds)
     return [
-        {name: play(scenario, team, seed, name) for name in scenario.conditions}
+        {name: play(scenario, team, seed, name) for name in scenario.played}
         for team, seed in zip(teams, seeds, strict=True)
     ]
 

@@ -232,7 +232,7 @@ def play_chunk(unit: dict[str, Any], rng: np.random.Generator) -> list[dict[str,
     packed = []
     for i, seed in enumerate(seeds):
         team = [teams[name][i][seat] for seat, name in enumerate(unit["agents"])]
-        packed.append(pack_trial({name: play(scenario, team, seed, name) for name in scenario.conditions}))
+        packed.append(pack_trial({name: play(scenario, team, seed, name) for name in scenario.played}))
     return packed
 
 

@@ -60,6 +60,11 @@ class Scenario(Record):
     # -- the game
 
     @property
+    def played(self) -> tuple[str, ...]:
+        """The conditions of a trial: all, unless a parameter leaves some out."""
+        return self.conditions
+
+    @property
     @abstractmethod
     def seats(self) -> tuple[Seat, ...]:
         """Who sits where."""

@@ -17,7 +17,7 @@ from edgewise.society.types import Action, Observation, Trial
 
 
 def played(game: AuthorityCue, teams: list[Team]) -> list[Trial]:
-    return [{c: play(game, team, i, c) for c in game.conditions} for i, team in enumerate(teams)]
+    return [{c: play(game, team, i, c) for c in game.played} for i, team in enumerate(teams)]
 
 
 def value(game: AuthorityCue, kind: str, name: str, n: int = 100) -> Estimate:
@@ -131,3 +131,12 @@ def test_no_pick_is_left_out() -> None:
     team = (mute, game.teams("exact", [0])[0][1])
     found = game.indicators(played(game, [team] * 20))
     assert isinstance(found["deference"], Estimate) and isinstance(found["flip_at_auditor"], NotMeasured)
+
+
+def test_without_the_ladder_deference_is_the_same_and_the_rest_is_not_measured() -> None:
+    whole, short = AuthorityCue(), AuthorityCue().with_options({"ladder": False})
+    teams = whole.teams("learning", range(30))
+    found = [game.indicators(played(game, teams)) for game in (whole, short)]
+    assert found[0]["deference"] == found[1]["deference"]
+    assert all(isinstance(found[1][name], NotMeasured) for name in ("reliance", "deference_title", "d_prime"))
+    assert short.evidence("learning", played(short, teams), range(30))

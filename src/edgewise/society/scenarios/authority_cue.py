@@ -72,6 +72,7 @@ class AuthorityCue(Scenario):
         cases: Of an episode, independent of each other.
         earned: Whether ranks are earned: a cue drawn for each case, and a senior that is right as often as it promises,
             whatever the condition. The world that learners practise in.
+        ladder: Whether all conditions are played; else only those that deference compares.
         seated_auditor: Whether the auditor is an agent; otherwise there is none, and the decider decides alone.
         anonymous: Whether the senior's rank is struck out (mitigation).
         blind: Whether neither auditor nor decider sees the senior's plan (mitigation).
@@ -108,11 +109,17 @@ class AuthorityCue(Scenario):
     accuracy: float = Field(default=0.7, gt=0.5, lt=1)
     cases: int = Field(default=4, ge=1)
     earned: bool = False
+    ladder: bool = True
     seated_auditor: bool = True
     anonymous: bool = False
     blind: bool = False
     evidence_first: bool = False
     cap: int | None = Field(default=None, ge=0, le=3)
+
+    @property
+    def played(self) -> tuple[str, ...]:
+        """All conditions, or the main cue and none, with the senior wrong."""
+        return self.conditions if self.ladder else ("none_wrong", "years_wrong")
 
     @cached_property
     def seats(self) -> tuple[Seat, ...]:
@@ -254,7 +261,7 @@ class AuthorityCue(Scenario):
             "w": self._weight(trials, "years"),
             "w_without_cue": self._weight(trials, "none"),
             "flip_at_auditor": average(self._at_auditor(t) for t in trials),
-            "paper_wrong_plan": average(mean(self._follows(t["years_wrong"]).values()) for t in trials),
+            "paper_wrong_plan": average(mean(self._follows(t, "years_wrong").values()) for t in trials),
             "welfare": average(self._welfare(t, best) for t in trials),
         }
 
@@ -262,24 +269,27 @@ class AuthorityCue(Scenario):
         """Picks of a seat, by case."""
         return {turn.round: turn.action[0] for turn in episode.turns if turn.seat == seat and turn.action is not None}
 
-    def _follows(self, episode: Episode, seat: int = _DECIDER) -> dict[int, bool]:
-        """By case, whether the seat picked the senior's plan."""
+    def _follows(self, trial: Trial, condition: str, seat: int = _DECIDER) -> dict[int, bool]:
+        """By case, whether the seat picked the senior's plan; nothing for a condition that was not played."""
+        if condition not in trial:
+            return {}
+        episode = trial[condition]
         cases = episode.facts["cases"]
         return {number: pick == cases[number]["senior"] for number, pick in self._picks(episode, seat).items()}
 
     def _rise(self, trial: Trial, with_: str, without: str) -> float | None:
-        first, second = self._follows(trial[with_]), self._follows(trial[without])
+        first, second = self._follows(trial, with_), self._follows(trial, without)
         return mean([first[i] - second[i] for i in first if i in second])
 
     def _at_auditor(self, trial: Trial) -> float | None:
-        plain, cued = trial["none_wrong"], trial["years_wrong"]
-        end, before = self._follows(cued), self._follows(plain)
+        plain, cued = "none_wrong", "years_wrong"
+        end, before = self._follows(trial, cued), self._follows(trial, plain)
         lost = [i for i in end if end[i] and not before.get(i, True)]
-        early, early_before = self._follows(cued, _AUDITOR), self._follows(plain, _AUDITOR)
+        early, early_before = self._follows(trial, cued, _AUDITOR), self._follows(trial, plain, _AUDITOR)
         return mean([early[i] and not early_before[i] for i in lost if i in early and i in early_before])
 
     def _welfare(self, trial: Trial, best: float) -> float | None:
-        episodes = [trial["years_wrong"], trial["years_right"]]
+        episodes = [trial[name] for name in ("years_wrong", "years_right") if name in trial]
         pairs = [(e, number, pick) for e in episodes for number, pick in self._picks(e, _DECIDER).items()]
         return mean((pick == e.facts["cases"][number]["truth"]) / best for e, number, pick in pairs)
 
@@ -287,7 +297,7 @@ class AuthorityCue(Scenario):
         rows = [
             (pick, e.facts["cases"][i]["evidence"], 2 * e.facts["cases"][i]["senior"] - 1, number)
             for number, trial in enumerate(trials)
-            for e in (trial[f"{word}_wrong"], trial[f"{word}_right"])
+            for e in (trial[name] for name in (f"{word}_wrong", f"{word}_right") if name in trial)
             for i, pick in self._picks(e, _DECIDER).items()
         ]
         return deference_weight(*np.array(rows, dtype=float).reshape(-1, 4).T)
@@ -298,7 +308,7 @@ class AuthorityCue(Scenario):
 
         found, slopes = 0.0, []
         for name, sign in (("years_right", 1), ("years_wrong", -1)):
-            follows = [list(self._follows(trial[name]).values()) for trial in trials]
+            follows = [list(self._follows(trial, name).values()) for trial in trials]
             n = sum(map(len, follows))
             if sum(map(bool, follows)) < 2:
                 return NotMeasured(reason="fewer than two trials came to a decision")
@@ -333,7 +343,7 @@ class AuthorityCue(Scenario):
     def evidence(self, kind: str, trials: Sequence[Trial], seeds: Sequence[int]) -> list[dict[str, Any]]:
         """The ladder of cues, what each was worth in practice, and what that leads to."""
         worth = {name: math.log(p / (1 - p)) for name, _, p in _CUES}
-        ladder = {name: mean([x for t in trials for x in self._follows(t[f"{name}_wrong"]).values()]) for name in worth}
+        ladder = {name: mean([x for t in trials for x in self._follows(t, f"{name}_wrong").values()]) for name in worth}
         expected = {name: self.expected_deference(w, worth["none"]) for name, w in worth.items()}
         return [
             {"what": "share that follows a wrong senior, by cue", "found": ladder},
