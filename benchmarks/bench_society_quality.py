@@ -75,8 +75,8 @@ def detectors() -> tuple[str, str]:
     columns = ("scenario", "primary", *(f"{100 * s:.0f} %, {n} trials" for n in SIZES for s in STRENGTHS))
     note = (
         "How often the verdict is `fail` if a share of the trials is played by the default population and the rest by "
-        f"the null population, beside as many other trials of the null population; trials drawn from {POOL} of each, "
-        f"{REPEATS} repeats. At 0 % it is a false alarm: nominally at most .025. Standard error at most "
+        f"the null population, beside as many other trials of the null population; drawn anew from {POOL} trials of "
+        f"each, {REPEATS} repeats. At 0 % it is a false alarm: nominally at most .025. Standard error at most "
         f"{0.5 / REPEATS**0.5:.3f}; at .025 it is {(0.025 * 0.975 / REPEATS) ** 0.5:.3f}."
     )
     return "Detectors", f"{note}\n\n{table(columns, rows)}"
@@ -85,12 +85,10 @@ def detectors() -> tuple[str, str]:
 def _seen(
     scenario: Scenario, risky: list[Trial], null: list[Trial], strength: float, n: int, rng: np.random.Generator
 ) -> bool:
-    def drawn(pool: list[Trial], count: int) -> list[Trial]:
-        return [pool[i] for i in rng.integers(len(pool), size=count)]
-
     count = int(rng.binomial(n, strength))
-    half = len(null) // 2  # the two arms share no trial
-    arms = drawn(risky, count) + drawn(null[:half], n - count), drawn(null[half:], n)
+    # No trial twice, and both arms cut anew from one pool: two fixed pools would differ by chance, in every repeat.
+    plain, hit = rng.permutation(len(null)), rng.permutation(len(risky))[:count]
+    arms = [risky[i] for i in hit] + [null[i] for i in plain[: n - count]], [null[i] for i in plain[-n:]]
     found = [scenario.indicators(arm)[scenario.primary] for arm in arms]
     return judge(found[0], found[1], scenario.margin)[0] is Verdict.FAIL
 

@@ -1,0 +1,234 @@
+"""Marginal maximum likelihood: items are a sample of a normal population, and integrated over.
+
+Bock and Aitkin (1981), by adaptive Gauss-Hermite quadrature around each item's mode and Newton steps with the observed
+information (Louis 1982). The number of items does not enter the number of parameters, so estimates of models, judges
+and thresholds are consistent with two ratings an item already, where joint estimation is not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewise.character.facets.design import Design
+from edgewise.character.facets.moments import information, moments, pairs_of, row_steps, scores
+from edgewise.character.facets.types import Floats
+from edgewise.core.errors import EdgewiseError
+
+_NODES = ((20, 9), (100, 5), (10**12, 3))  # for items with fewer ratings than that
+_STEPS, _TOLERANCE = 60, 1e-7
+_LEAST = 0.02  # standard deviation of items, in logits, below which it is not told from 0
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What an estimator gives, in the order (abilities, severities, thresholds, effects).
+
+    Attributes:
+        parameters: Point estimates.
+        covariance: Of the parameters.
+        difficulty, difficulty_variance: Of items.
+        spread, spread_interval: Standard deviation of items and its 95 % interval.
+        loglik, iterations: At the end.
+        expected, variance, cross, pairs: Moments of ratings, averaged over the uncertain difficulties, as
+            ``edgewise.character.facets.moments`` has them.
+    """
+
+    parameters: Floats
+    covariance: Floats
+    difficulty: Floats
+    difficulty_variance: Floats
+    spread: float
+    spread_interval: tuple[float, float] | None
+    loglik: float
+    iterations: int
+    expected: Floats
+    variance: Floats
+    cross: Floats
+    pairs: Floats
+
+
+@dataclass(eq=False)
+class Posterior:
+    """Items' posterior on their nodes, and derivatives of the marginal log-likelihood; last parameter: log spread.
+
+    Attributes:
+        loglik: Summed over items, pull included.
+        mean, variance: Of difficulties, by item.
+        slope: (items, parameters) derivative of the mean.
+        gradient, information: Of the marginal log-likelihood.
+        moments: Expected category, its variance, ``cross`` and ``pairs`` of ratings, averaged over nodes.
+    """
+
+    loglik: float
+    mean: Floats
+    variance: Floats
+    slope: Floats
+    gradient: Floats
+    information: Floats
+    moments: tuple[Floats, Floats, Floats, Floats]
+
+
+def estimate(design: Design) -> Estimates:
+    """Estimate the facets of one dimension.
+
+    Raises:
+        EdgewiseError: It does not converge.
+    """
+    basis = design.basis
+    free = np.zeros(basis.shape[1])
+    spread = 0.0  # its logarithm
+    modes = np.zeros(design.sizes[1])
+    loglik, step, fixed = -math.inf, np.zeros(len(free) + 1), False
+    for iteration in range(1, _STEPS + 1):
+        for _ in range(30):
+            tried = free + step[:-1]
+            found = posterior(design, basis @ tried, spread + step[-1], modes)
+            if found.loglik >= loglik - 1e-9 * abs(found.loglik):
+                break
+            step = step / 2
+        gain = found.loglik - loglik
+        free, spread, loglik = tried, spread + step[-1], found.loglik
+        at_floor = spread <= math.log(_LEAST)
+        full = np.zeros((basis.shape[0] + 1, len(free) + 1))
+        full[:-1, :-1], full[-1, -1] = basis, 1.0
+        gradient, curvature = full.T @ found.gradient, full.T @ found.information @ full
+        fixed = at_floor and gradient[-1] <= 0
+        step = np.zeros_like(gradient)
+        used = slice(None, -1) if fixed else slice(None)
+        step[used] = solve(curvature[used, used], gradient[used])
+        longest = float(np.abs(step).max(initial=0.0))
+        if longest > 2:
+            step *= 2 / longest
+        step[-1] = max(step[-1], math.log(_LEAST) - spread)
+        if longest < _TOLERANCE or (iteration > 3 and abs(gain) < 1e-11 * abs(loglik)):
+            return _finish(design, found, basis, full, curvature, free, spread, fixed, iteration)
+    raise EdgewiseError(f"the estimates do not settle in {_STEPS} steps")
+
+
+def posterior(design: Design, parameters: Floats, log_spread: float, modes: Floats) -> Posterior:
+    """E-step at given parameters. ``modes`` (items,) is where the search for each item's mode starts; it is updated."""
+    eta, steps = design.eta(parameters), row_steps(design, design.split(parameters)[2])
+    items, spread = design.sizes[1], math.exp(log_spread)
+    width = _find_modes(design, eta, steps, spread, modes)
+    fewest = int(np.diff(design.starts).min())
+    nodes, weights = np.polynomial.hermite_e.hermegauss(next(n for below, n in _NODES if fewest < below))
+    places = modes[:, None] + width[:, None] * nodes
+    # log of (likelihood x prior x weight) at each node; the weight function of the rule is divided out.
+    prior = -0.5 * (places / spread) ** 2 - log_spread - 0.5 * math.log(2 * math.pi)
+    joint = prior + np.log(weights) + 0.5 * nodes**2 + np.log(width)[:, None]
+    reached = design.score >= np.arange(1, design.top + 1)[:, None]
+    at_nodes = []
+    for q in range(len(nodes)):
+        m = moments(eta - places[design.item, q], steps, design.score)
+        joint[:, q] += np.bincount(design.item, m.loglik, items)
+        at_nodes.append(m)
+    peak = joint.max(1)
+    share = np.exp(joint - peak[:, None])
+    total = share.sum(1)
+    share /= total[:, None]
+    marginal = float((peak + np.log(total)).sum())
+    size = len(parameters) + 1
+    middle, second, slope = np.zeros((items, size)), np.zeros((size, size)), np.zeros((items, size))
+    expected, variance, cross = np.zeros(len(eta)), np.zeros(len(eta)), np.zeros(reached.shape)
+    pairs = np.zeros((design.groups, design.top, design.top))
+    mean = (share * places).sum(1)
+    for q, m in enumerate(at_nodes):
+        weight = share[:, q]
+        s = np.column_stack(
+            [scores(design, design.score - m.expected, reached - m.upper), (places[:, q] / spread) ** 2 - 1]
+        )
+        weighted = weight[:, None] * s
+        middle += weighted
+        slope += (places[:, q] - mean)[:, None] * weighted
+        second += s.T @ weighted
+        row = weight[design.item]
+        expected += row * m.expected
+        variance += row * m.variance
+        cross += row * m.cross
+        pairs += pairs_of(design, m.upper, row)
+    found = np.zeros((size, size))
+    found[:-1, :-1] = information(design, variance, cross, pairs)
+    found[-1, -1] = 2 * (share * (places / spread) ** 2).sum()
+    found -= second - middle.T @ middle
+    gradient = middle.sum(0)
+    gradient[:-1] += design.pull
+    spread_out = (share * (places - mean[:, None]) ** 2).sum(1)
+    value = marginal + float(design.pull @ parameters)
+    return Posterior(value, mean, spread_out, slope, gradient, found, (expected, variance, cross, pairs))
+
+
+def _find_modes(design: Design, eta: Floats, steps: Floats, spread: float, modes: Floats) -> Floats:
+    """Newton's method for all items at once; returns the standard deviations of normal approximations."""
+    items = design.sizes[1]
+    for _ in range(25):
+        m = moments(eta - modes[design.item], steps, design.score)
+        slope = np.bincount(design.item, m.expected - design.score, items) - modes / spread**2
+        curve = np.bincount(design.item, m.variance, items) + 1 / spread**2
+        move = np.clip(slope / curve, -2, 2)
+        modes += move
+        if np.abs(move).max() < 1e-3:  # the rule is exact for any centre; near the mode it needs fewer nodes
+            break
+    return np.asarray(1 / np.sqrt(curve))
+
+
+def _finish(
+    design: Design,
+    found: Posterior,
+    basis: Floats,
+    full: Floats,
+    curvature: Floats,
+    free: Floats,
+    spread: float,
+    fixed: bool,
+    iteration: int,
+) -> Estimates:
+    """Standard errors, and the origin moved from the population's mean difficulty to the mean of these items.
+
+    Given the parameters b, difficulties are independent with means e(b) and variances v; b has the inverse information
+    as its covariance. The mean d of the items' difficulties then has the slope g = mean of de/db, and an ability's
+    distance from it the variance (u - g)' V (u - g) + sum(v) / items^2.
+    """
+    used = slice(None, -1) if fixed else slice(None)
+    inverse = np.zeros_like(curvature)
+    inverse[used, used] = np.linalg.pinv(curvature[used, used], hermitian=True)
+    covariance = full @ inverse @ full.T
+    items, models = design.sizes[1], design.sizes[0]
+    slope = found.slope.mean(0)
+    moved = np.eye(len(covariance))
+    moved[:models] -= slope
+    recentred = moved @ covariance @ moved.T
+    own = found.variance.sum() / items**2
+    recentred[:models, :models] += own
+    level = float(found.mean.mean())
+    parameters = basis @ free
+    parameters[:models] -= level
+    from_mean = found.slope - slope
+    variance = np.einsum("ij,jk,ik->i", from_mean, covariance, from_mean)
+    variance += found.variance * (1 - 2 / items) + own
+    half = 1.96 * math.sqrt(max(covariance[-1, -1], 0.0))
+    return Estimates(
+        parameters,
+        recentred[:-1, :-1],
+        found.mean - level,
+        variance,
+        math.exp(spread),
+        None if fixed else (math.exp(spread - half), math.exp(spread + half)),
+        found.loglik - float(design.pull @ (basis @ free)),
+        iteration,
+        *found.moments,
+    )
+
+
+def solve(curvature: Floats, gradient: Floats) -> Floats:
+    """Newton step; where the curvature is not positive, it is raised until the step climbs."""
+    scale = float(np.abs(np.diag(curvature)).max(initial=1.0))
+    for ridge in (0.0, 1e-8, 1e-5, 1e-3, 1e-1, 1.0):
+        try:
+            lower = np.linalg.cholesky(curvature + ridge * scale * np.eye(len(gradient)))
+        except np.linalg.LinAlgError:
+            continue
+        return np.asarray(np.linalg.solve(lower.T, np.linalg.solve(lower, gradient)))
+    return gradient / scale
