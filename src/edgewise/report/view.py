@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from edgewise.character.facets.report import build_section as facets_section
 from edgewise.core.errors import EdgewiseError
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.instrument import load_instrument
@@ -21,6 +22,7 @@ from edgewise.society.scanning import scan_section
 
 # Kinds of runs that have no profile, and what their one section is made by.
 SECTIONS: dict[str, Callable[[Run], Section]] = {
+    "facets": facets_section,
     "probe": probing_section,
     "rank": ranking_section,
     "society": society_section,
@@ -149,6 +151,8 @@ def group_rows(panel: Panel) -> tuple[Group, ...]:
 def reproduce(manifest: Manifest) -> str:
     """The command that does the run again."""
     config = manifest.config
+    if manifest.kind == "facets":
+        return _reproduce_facets(config)
     if manifest.kind == "rank":
         return _reproduce_rank(config, manifest.seed)
     if manifest.kind == "probe":
@@ -171,6 +175,17 @@ def reproduce(manifest: Manifest) -> str:
         words += ["--can", ",".join(config["can"])]
     for key, value in (config.get("model_args") or {}).items():
         words += ["-M", f"{key}={value}"]
+    return shlex.join(words)
+
+
+def _reproduce_facets(config: dict[str, Any]) -> str:
+    words = ["edgewise", "character", "facets", *config["files"]]
+    for key, usual in (("method", "marginal"), ("thresholds", "scale"), ("categories", None), ("repeats", "error")):
+        if config.get(key, usual) != usual:
+            words += [f"--{key}", str(config[key])]
+    words += [word for name in config.get("covariates", ()) for word in ("--covariate", name)]
+    words += ["--per-component"] if config.get("per_component") else []
+    words += ["--plan", str(config["plan"])] if config.get("plan") else []
     return shlex.join(words)
 
 

@@ -121,8 +121,8 @@ class Design:
         return np.asarray(_PULL * self.extreme["item"])
 
 
-def comparable(model: Integers, item: Integers, judge: Integers) -> list[Integers]:
-    """Sets of models whose differences the design determines, largest first.
+def comparable(model: Integers, item: Integers, judge: Integers) -> tuple[list[Integers], list[Integers]]:
+    """Sets of models, and sets of judges, whose differences the design determines, largest first.
 
     Two models can be compared if their difference is the same in all solutions: if their rows are equal in a basis of
     the null space of the design, items eliminated. A connected graph is not enough: with judges nested in models, a
@@ -142,15 +142,20 @@ def comparable(model: Integers, item: Integers, judge: Integers) -> list[Integer
     cross = (by_item.T @ columns).toarray()
     normal = (columns.T @ columns).toarray() - cross.T @ (cross / by_item.sum(axis=0)[:, None])
     values, vectors = np.linalg.eigh(normal)
-    null = vectors[:models, values < 1e-9 * max(1.0, values[-1])]
+    null = vectors[:, values < 1e-9 * max(1.0, values[-1])]
+    return _alike(null[:models]), _alike(null[models:])
+
+
+def _alike(rows: Floats) -> list[Integers]:
+    """Sets of equal rows."""
     sets: list[list[int]] = []
-    for m in range(models):
+    for n, row in enumerate(rows):
         for known in sets:
-            if np.allclose(null[m], null[known[0]], atol=1e-7):
-                known.append(m)
+            if np.allclose(row, rows[known[0]], atol=1e-7):
+                known.append(n)
                 break
         else:
-            sets.append([m])
+            sets.append([n])
     return [np.array(known) for known in sorted(sets, key=len, reverse=True)]
 
 

@@ -106,12 +106,17 @@ def measure(
         if len(ratings.categories[number]) < 2:
             continue
         whole = Design.of(ratings, rows, "scale")
-        sets = comparable(whole.model, whole.item, whole.judge)
+        sets, benches = comparable(whole.model, whole.item, whole.judge)
         if len(sets) > 1 and not per_component:
             raise BadInput(
                 f"{name}: the design falls into {len(sets)} sets of models that it cannot compare: "
                 + "; ".join(_listed(ratings, whole, members) for members in sets),
                 fix="let a judge rate answers of models of both sets, or fit them apart: --per-component",
+            )
+        if method == "joint" and len(sets) == 1 and len(benches) > 1:
+            raise BadInput(
+                f"{name}: judges share no items, so their severity cannot be told from the items' difficulty",
+                fix="--method marginal tells them apart if items were given out by chance",
             )
         for component, members in enumerate(sets):
             part = rows if len(sets) == 1 else whole.rows[np.isin(whole.model, members)]

@@ -1,7 +1,7 @@
-"""Pairwise judgments in the same frame: Bradley-Terry with the side's advantage by judge (Rao and Kupper's half for ties).
+"""Pairwise judgments in the same frame: Bradley-Terry with an advantage of the first place, by judge.
 
-logit P(first wins) = ability(first) - ability(second) + advantage(judge) + effects of covariates. What item it was does
-not enter: it is the same for both.
+logit P(first wins) = ability(first) - ability(second) + advantage(judge). What item it was does not enter: it is the
+same for both. A tie is half a win for each.
 """
 
 from __future__ import annotations
@@ -149,6 +149,6 @@ def _connected(table: Comparisons, models: int) -> None:
 
     graph = coo_array((np.ones(len(table.first)), (table.first, table.second)), shape=(models, models))
     played = np.unique(np.concatenate([table.first, table.second]))
-    count, label = connected_components(graph, directed=False)
-    if len(np.unique(label[played])) > 1:
-        raise BadInput(f"comparisons leave {len(np.unique(label[played]))} sets of models unconnected", field="model_a")
+    label = connected_components(graph, directed=False)[1][played]
+    if np.ptp(label) > 0:
+        raise BadInput(f"comparisons leave {len(np.unique(label))} sets of models unconnected", field="model_a")

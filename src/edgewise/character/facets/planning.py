@@ -15,11 +15,11 @@ from edgewise.core.errors import BadInput
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Cells to buy in this order: the judge rates every model's answer to the item.
+    """Cells to buy in this order.
 
     Attributes:
-        judge, item: Indices in the design.
-        error: Expected mean standard error of abilities about their mean, after each cell.
+        judge, item: Indices in the design; the judge rates all answers to the item that it has not rated.
+        error: Expected mean standard error of abilities about their mean, after each cell; extreme models left out.
         before: The same now.
     """
 
@@ -30,7 +30,7 @@ class Plan:
 
 
 def plan(found: FacetFit, cells: int) -> Plan:
-    """Choose ``cells`` cells without ratings greedily (A-optimal for differences of abilities).
+    """Choose ``cells`` incomplete cells greedily (A-optimal for differences of abilities).
 
     A cell is worth what its ratings' information takes off the summed variance of abilities about their mean, to first
     order; what was bought enters the information exactly before the next is chosen, an item's own uncertainty included.
@@ -42,10 +42,13 @@ def plan(found: FacetFit, cells: int) -> Plan:
     models, items, judges = design.sizes
     if design.groups > 1:
         raise BadInput("planning needs one set of thresholds", field="plan", fix="--thresholds scale")
-    free = np.ones((judges, items), dtype=bool)
-    free[design.judge, design.item] = False
+    missing = np.ones((judges, models, items), dtype=bool)
+    missing[design.judge, design.model, design.item] = False
+    free = np.asarray(missing.any(axis=1))
+    if (design.extreme["model"] != 0).all():
+        raise BadInput("no model has both high and low ratings yet", field="plan")
     if not free.any():
-        raise BadInput("every judge has rated every item already", field="plan")
+        raise BadInput("every judge has rated every answer already", field="plan")
     ability, severity, steps, _ = design.split(estimates.parameters)
     posterior = item_variance(found)
     basis = design.basis
@@ -53,10 +56,12 @@ def plan(found: FacetFit, cells: int) -> Plan:
     columns = np.zeros((judges, models, basis.shape[1]))  # of a rating's predictor, in free parameters
     for j in range(judges):
         columns[j] = basis[:models] - basis[models + j]
-    about_mean = (np.eye(models) - 1 / models) @ basis[:models]
+    # Models with extreme totals have no information to gain to speak of, and would drown the others' errors.
+    moderate = np.flatnonzero(design.extreme["model"] == 0)
+    about_mean = (np.eye(len(moderate)) - 1 / len(moderate)) @ basis[moderate]
     target = about_mean.T @ about_mean
     eta = ability[None, :, None] - severity[:, None, None] - estimates.difficulty[None, None, :]
-    variance = moments(eta.ravel(), steps.T, np.zeros(eta.size, dtype=np.int64)).variance.reshape(eta.shape)
+    variance = moments(eta.ravel(), steps.T, np.zeros(eta.size, dtype=np.int64)).variance.reshape(eta.shape) * missing
     chosen: list[tuple[int, int]] = []
     errors = []
 

@@ -29,7 +29,7 @@ def read_ratings(
     """Read ratings from CSV, TSV, Parquet or JSON lines.
 
     The column ``dimension`` may be missing: then there is one. Categories that nobody used are left out, so that all
-    that remain have a threshold. Covariates are standardised; ``length`` is taken by its logarithm.
+    that remain have a threshold. Covariates are standardised; ``length`` is taken as log(1 + length).
 
     Args:
         files: Tables with the columns ``REQUIRED``.
@@ -145,10 +145,9 @@ def _repeats(
 
 def _standardised(name: str, values: Floats, files: Sequence[Path]) -> Floats:
     if name == "length":
-        if values.min() <= 0:
-            row = int(np.argmin(values)) + 1
-            raise BadInput("a length must be above 0: its logarithm is taken", file=files[0], row=row, field=name)
-        values = np.log(values)
+        if values.min() < 0:
+            raise BadInput("a length is below 0", file=files[0], row=int(np.argmin(values)) + 1, field=name)
+        values = np.log1p(values)
     spread = float(values.std())
     if spread == 0:
         raise BadInput("all rows are alike, so it has no effect to be found", file=files[0], field=name)

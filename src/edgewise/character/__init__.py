@@ -1,0 +1,1 @@
+"""Character: persona dimensions measured apart from their judges, and trained without one eating the others."""
