@@ -19,6 +19,7 @@ from edgewise.core.errors import EdgewiseError
 
 _NODES = ((20, 9), (100, 5), (10**12, 3))  # for items with fewer ratings than that
 _STEPS, _TOLERANCE = 60, 1e-7
+_STRIDE = 0.5  # of the logarithm of the spread in one step, at most
 _LEAST = 0.02  # standard deviation of items, in logits, below which it is not told from 0
 
 
@@ -97,12 +98,16 @@ def estimate(design: Design) -> Estimates:
         gradient, curvature = full.T @ found.gradient, full.T @ found.information @ full
         fixed = at_floor and gradient[-1] <= 0
         step = np.zeros_like(gradient)
-        used = slice(None, -1) if fixed else slice(None)
-        step[used] = solve(curvature[used, used], gradient[used])
+        if fixed or np.linalg.eigvalsh(curvature)[0] <= 0:
+            # Far from the maximum a small spread curves upwards, and Newton's step would creep.
+            step[:-1] = solve(curvature[:-1, :-1], gradient[:-1])
+            step[-1] = 0.0 if fixed else math.copysign(_STRIDE, gradient[-1])
+        else:
+            step = solve(curvature, gradient)
         longest = float(np.abs(step).max(initial=0.0))
         if longest > 2:
             step *= 2 / longest
-        step[-1] = max(step[-1], math.log(_LEAST) - spread)
+        step[-1] = max(np.clip(step[-1], -_STRIDE, _STRIDE), math.log(_LEAST) - spread)
         if longest < _TOLERANCE or (iteration > 3 and abs(gain) < 1e-11 * abs(loglik)):
             return _finish(design, found, basis, full, curvature, free, spread, fixed, iteration)
     raise EdgewiseError(f"the estimates do not settle in {_STEPS} steps")
