@@ -105,9 +105,9 @@ def estimate(design: Design) -> Estimates:
         else:
             step = solve(curvature, gradient)
         longest = float(np.abs(step).max(initial=0.0))
-        if longest > 2:
-            step *= 2 / longest
-        step[-1] = max(np.clip(step[-1], -_STRIDE, _STRIDE), math.log(_LEAST) - spread)
+        # The whole step is shortened: with one part cut off it might no longer climb.
+        step *= min(1.0, 2 / max(longest, 1e-9), _STRIDE / max(abs(step[-1]), 1e-9))
+        step[-1] = max(step[-1], math.log(_LEAST) - spread)
         if longest < _TOLERANCE or (iteration > 3 and abs(gain) < 1e-11 * abs(loglik)):
             return _finish(design, found, basis, full, curvature, free, spread, fixed, iteration)
     raise EdgewiseError(f"the estimates do not settle in {_STEPS} steps")
@@ -166,15 +166,21 @@ def posterior(design: Design, parameters: Floats, log_spread: float, modes: Floa
 
 
 def _find_modes(design: Design, eta: Floats, steps: Floats, spread: float, modes: Floats) -> Floats:
-    """Newton's method for all items at once; returns the standard deviations of normal approximations."""
+    """Newton's method within shrinking brackets, for all items at once; returns the normal approximations' widths."""
     items = design.sizes[1]
-    for _ in range(25):
+    low, high = np.full(items, -np.inf), np.full(items, np.inf)
+    for _ in range(100):
         m = moments(eta - modes[design.item], steps, design.score)
         slope = np.bincount(design.item, m.expected - design.score, items) - modes / spread**2
         curve = np.bincount(design.item, m.variance, items) + 1 / spread**2
-        move = np.clip(slope / curve, -2, 2)
-        modes += move
-        if np.abs(move).max() < 1e-3:  # the rule is exact for any centre; near the mode it needs fewer nodes
+        low, high = np.where(slope > 0, modes, low), np.where(slope > 0, high, modes)
+        tried = modes + np.clip(slope / curve, -2, 2)
+        outside = (tried <= low) | (tried >= high)
+        with np.errstate(invalid="ignore"):
+            tried = np.where(outside & np.isfinite(low + high), (low + high) / 2, tried)
+        furthest = float(np.abs(tried - modes).max())
+        modes[:] = tried
+        if furthest < 1e-6:  # else the value would depend on where the search began
             break
     return np.asarray(1 / np.sqrt(curve))
 
