@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.character.facets.design import Design
-from edgewise.character.facets.moments import information, moments, pairs_of, row_steps, scores
+from edgewise.character.facets.moments import information, mean_and_variance, moments, pairs_of, row_steps, scores
 from edgewise.character.facets.types import Floats
 from edgewise.core.errors import EdgewiseError
 
@@ -170,9 +170,9 @@ def _find_modes(design: Design, eta: Floats, steps: Floats, spread: float, modes
     items = design.sizes[1]
     low, high = np.full(items, -np.inf), np.full(items, np.inf)
     for _ in range(100):
-        m = moments(eta - modes[design.item], steps, design.score)
-        slope = np.bincount(design.item, m.expected - design.score, items) - modes / spread**2
-        curve = np.bincount(design.item, m.variance, items) + 1 / spread**2
+        expected, variance = mean_and_variance(eta - modes[design.item], steps)
+        slope = np.bincount(design.item, expected - design.score, items) - modes / spread**2
+        curve = np.bincount(design.item, variance, items) + 1 / spread**2
         low, high = np.where(slope > 0, modes, low), np.where(slope > 0, high, modes)
         tried = modes + np.clip(slope / curve, -2, 2)
         outside = (tried <= low) | (tried >= high)
@@ -180,7 +180,7 @@ def _find_modes(design: Design, eta: Floats, steps: Floats, spread: float, modes
             tried = np.where(outside & np.isfinite(low + high), (low + high) / 2, tried)
         furthest = float(np.abs(tried - modes).max())
         modes[:] = tried
-        if furthest < 1e-6:  # else the value would depend on where the search began
+        if furthest < 1e-4:  # else the value would depend on where the search began
             break
     return np.asarray(1 / np.sqrt(curve))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.special import expit
 
 from edgewise.character.facets.design import Design
 from edgewise.character.facets.types import Floats
@@ -55,6 +56,23 @@ def moments(eta: Floats, steps: Floats, score: np.ndarray) -> Moments:
         upper[k - 1], partial[k - 1] = above, weighted
     partial -= weighted * upper
     return Moments(given - peak - np.log(total), weighted, second - weighted**2, upper, partial)
+
+
+def mean_and_variance(eta: Floats, steps: Floats) -> tuple[Floats, Floats]:
+    """Of the category, as ``moments`` gives them, where the rest is not needed."""
+    if len(steps) == 1:
+        p = expit(eta - steps[0])
+        return p, p * (1 - p)
+    # In steps of one category, relative to the lowest: exponents of some hundred logits do not occur.
+    share, total = np.ones(len(eta)), np.ones(len(eta))
+    first, second = np.zeros(len(eta)), np.zeros(len(eta))
+    for k, step in enumerate(steps, 1):
+        share = share * np.exp(eta - step)
+        total += share
+        first += k * share
+        second += k * k * share
+    mean = first / total
+    return mean, second / total - mean**2
 
 
 def row_steps(design: Design, steps: Floats) -> Floats:

@@ -48,55 +48,71 @@ def build_section(run: Run) -> Section:
 
 
 def _map(dimension: str, tables: dict[str, list[dict[str, Any]]]) -> Figure:
-    """Wright's map: models, judges and items on one vertical axis."""
-    judges = []
+    """Wright's map, lying: models, judges and items on one horizontal axis."""
     models = [row for row in tables["models"] if row["dimension"] == dimension]
-    for row in tables["judges"]:
-        judges.append((row["judge"], row["severity"], row["low"], row["high"]))
     items = [row for row in tables["items"] if row["dimension"] == dimension]
     step = max(1, -(-len(items) // _ITEMS))
-    parts = (
-        ("models", [(row["model"], row["logit"], row["low"], row["high"]) for row in models], "#5b8def"),
-        ("judges, severe on top", judges, "#d98a3d"),
-        ("items, hard on top", [(r["item"], r["difficulty"], r["low"], r["high"]) for r in items[::step]], "#7a7f87"),
-    )
-    data = []
-    for place, (name, rows, colour) in enumerate(parts):
-        few = len(rows) <= _ROWS
-        trace: dict[str, Any] = {
+    shown = items[::step]
+    bars = [("models", row["model"], row["logit"], row, "#5b8def") for row in models[:_ROWS]]
+    bars += [("judges", row["judge"], row["severity"], row, "#d98a3d") for row in tables["judges"][:_ROWS]]
+    data: list[dict[str, Any]] = [
+        {
             "type": "scatter",
-            "mode": "markers+text" if len(rows) <= 12 else "markers",
-            "name": name,
-            "x": [place + 0.7 * ((n * 0.618) % 1 - 0.5) for n in range(len(rows))],
-            "y": [round(row[1], 4) for row in rows],
-            "text": [row[0] for row in rows],
-            "textposition": "middle right",
-            "hovertemplate": "%{text}: %{y:.2f}<extra></extra>",
-            "marker": {"size": 8 if few else 4, "color": colour, "opacity": 0.9 if few else 0.4},
-            "cliponaxis": False,
+            "mode": "markers",
+            "name": "items",
+            "x": [round(row["difficulty"], 4) for row in shown],
+            "y": [round(1.2 * ((n * 0.618) % 1 - 0.5), 3) for n in range(len(shown))],
+            "text": [row["item"] for row in shown],
+            "hovertemplate": "%{text}: %{x:.2f}<extra></extra>",
+            "marker": {"size": 4, "color": "#7a7f87", "opacity": 0.4},
         }
-        if few:
-            trace["error_y"] = {
-                "type": "data",
-                "symmetric": False,
-                "array": [row[3] - row[1] for row in rows],
-                "arrayminus": [row[1] - row[2] for row in rows],
-                "color": colour,
-                "thickness": 1,
+    ]
+    places = {id(bar): len(bars) - n for n, bar in enumerate(bars)}
+    for facet in ("models", "judges"):
+        own = [bar for bar in bars if bar[0] == facet]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": {"models": "models, able to the right", "judges": "judges, severe to the right"}[facet],
+                "x": [round(value, 4) for _, _, value, _, _ in own],
+                "y": [places[id(bar)] for bar in own],
+                "text": [name for _, name, *_ in own],
+                "hovertemplate": "%{text}: %{x:.2f}<extra></extra>",
+                "marker": {"size": 9, "color": own[0][4]} if own else {},
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [row["high"] - value for _, _, value, row, _ in own],
+                    "arrayminus": [value - row["low"] for _, _, value, row, _ in own],
+                    "thickness": 1.5,
+                },
             }
-        data.append(trace)
+        )
+    # What is extreme lies somewhere far out; it must not press the rest together.
+    ends = [x for _, _, _, row, _ in bars if not row["extreme"] for x in (row["low"], row["high"])]
+    ends += [row["difficulty"] for row in shown]
+    margin = 0.05 * (max(ends) - min(ends)) + 0.1
     layout = {
-        "height": 520,
-        "xaxis": {"tickvals": [0, 1, 2], "ticktext": [p[0] for p in parts], "range": [-0.5, 2.6], "zeroline": False},
-        "yaxis": {"title": {"text": "logits"}},
-        "showlegend": False,
+        "height": 170 + 22 * len(bars),
+        "yaxis": {
+            "tickvals": [0, *(places[id(bar)] for bar in bars)],
+            "ticktext": ["items", *(bar[1] for bar in bars)],
+            "automargin": True,
+            "zeroline": False,
+        },
+        "xaxis": {"title": {"text": "logits"}, "range": [min(ends) - margin, max(ends) + margin]},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     }
-    best = models[0] if models else None
-    summary = f"{len(models)} models, {len(judges)} judges and {len(items):,} items on one axis."
-    if best is not None:
-        summary += f" {best['model']} is highest, {best['logit']:+.2f} [{best['low']:+.2f}, {best['high']:+.2f}]."
+    best = models[0]
+    summary = (
+        f"{len(models)} models, {len(tables['judges'])} judges and {len(items):,} items on one axis. {best['model']} "
+        f"is highest, {best['logit']:+.2f} [{best['low']:+.2f}, {best['high']:+.2f}]."
+    )
     if step > 1:
         summary += f" One item in {step} is shown."
+    if any(row["extreme"] for _, _, _, row, _ in bars):
+        summary += " Extreme ones may lie outside; the table has them."
     return Figure(title=f"Map of facets, {dimension}", summary=summary, data=tuple(data), layout=layout)
 
 
