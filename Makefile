@@ -40,7 +40,7 @@ $(VENV)/.installed: $(VENV)/.venv pyproject.toml
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install -e '.[local,view,agents,dev]'
+	$(PIP) install -e '.[local,train,view,agents,dev]'
 	touch $@
 
 clean:
