@@ -100,6 +100,12 @@ def resume(
         job = resume_matrix(run) if kind == "society-matrix" else resume_scenario(run, limits=limits)
         society.finish(watch(run, job), as_json=as_json)
         return
+    if kind == "align":
+        from edgewise.cli import align
+        from edgewise.training.job import resume_align
+
+        align.finish(resume_align(run), as_json=as_json)
+        return
     if kind == "probe":
         from edgewise.probing.job import resume_probe
 

@@ -22,6 +22,7 @@ from edgewise.models.faults import Retry
 
 SPECS = {
     "embedded": "SmolLM2-135M-Instruct on this machine, no network, no key",
+    "adapter:DIR": "what `edgewise align` made, on its base",
     "replay:PATH[#NAME]": "answers recorded in a run folder or a recording",
     "scripted:module:function": "a Python function (or scripted:file.py:function)",
     "http(s)://host/v1[#NAME]": "any OpenAI-compatible server; key from EDGEWISE_API_KEY",
@@ -105,6 +106,13 @@ def open_backend(
 
         embedded = EmbeddedBackend()
         return Opened(embedded, "SmolLM2-135M-Instruct", embedded.identity, 8)
+    if kind == "adapter":
+        from edgewise.models.torch_backend import TorchBackend
+        from edgewise.training import adapters
+
+        folder = Path(rest)
+        identity = adapters.identity(folder)
+        return Opened(TorchBackend(lambda: adapters.load(folder), identity), folder.name, identity, 32)
     if kind == "replay":
         from edgewise.models.replay import ReplayBackend
 

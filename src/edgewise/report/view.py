@@ -19,9 +19,11 @@ from edgewise.ranking.report import build_section as ranking_section
 from edgewise.society.report import build_section as society_section
 from edgewise.society.report import matrix_section
 from edgewise.society.scanning import scan_section
+from edgewise.training.report import build_section as align_section
 
 # Kinds of runs that have no profile, and what their one section is made by.
 SECTIONS: dict[str, Callable[[Run], Section]] = {
+    "align": align_section,
     "facets": facets_section,
     "probe": probing_section,
     "rank": ranking_section,
@@ -151,6 +153,8 @@ def group_rows(panel: Panel) -> tuple[Group, ...]:
 def reproduce(manifest: Manifest) -> str:
     """The command that does the run again."""
     config = manifest.config
+    if manifest.kind == "align":
+        return _reproduce_align(config, manifest.seed)
     if manifest.kind == "facets":
         return _reproduce_facets(config)
     if manifest.kind == "rank":
@@ -176,6 +180,16 @@ def reproduce(manifest: Manifest) -> str:
     for key, value in (config.get("model_args") or {}).items():
         words += ["-M", f"{key}={value}"]
     return shlex.join(words)
+
+
+def _reproduce_align(config: dict[str, Any], seed: int) -> str:
+    words = ["edgewise", "align", str(config["model"]), "--data", config["data"], "--out", config["out"]]
+    for key in ("method", "steps", "batch", "lr", "beta", "slack", "rank", "dtype", "max_length"):
+        words += [f"--{key.replace('_', '-')}", str(config[key])]
+    for option, given in (("--tolerance", "tolerance"), ("--weight", "weights")):
+        words += [word for name, value in config[given].items() for word in (option, f"{name}={value}")]
+    words += ["--full-weights"] if config["full_weights"] else []
+    return shlex.join([*words, "--seed", str(seed)])
 
 
 def _reproduce_facets(config: dict[str, Any]) -> str:

@@ -1,0 +1,125 @@
+"""``edgewise align``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from edgewise.cli.output import AsJson, conclude, print_json, stdout_console
+from edgewise.core.errors import BadInput, MissingExtra
+
+if TYPE_CHECKING:
+    from edgewise.training.job import AlignRun
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("align")(align)
+
+
+def align(
+    model: Annotated[str, typer.Argument(help="`embedded`, or a local folder of transformers.", show_default=False)],
+    data: Annotated[Path, typer.Option(help="Pairs: a folder with train.jsonl and test.jsonl, or one file.")],
+    out: Annotated[Path, typer.Option(help="Where the adapter goes.")],
+    method: Annotated[
+        Literal["lagdpo", "dpo", "weighted", "groupdro", "sft"], typer.Option(help="How dimensions go together.")
+    ] = "lagdpo",
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 100,
+    batch: Annotated[int, typer.Option(min=1, help="Pairs in a step.")] = 8,
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 2e-4,
+    beta: Annotated[float, typer.Option(help="Inverse temperature of DPO.")] = 0.1,
+    slack: Annotated[float, typer.Option(min=0, help="Most nats of loss of a dimension (log 2 is untrained).")] = 0.5,
+    tolerance: Annotated[list[str] | None, typer.Option(help="DIMENSION=NATS (repeatable).")] = None,
+    weight: Annotated[list[str] | None, typer.Option(help="DIMENSION=WEIGHT (repeatable).")] = None,
+    rank: Annotated[int, typer.Option(min=1, help="Of the adapter.")] = 16,
+    full_weights: Annotated[bool, typer.Option("--full-weights", help="Train all weights, no adapter.")] = False,
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the base's weights.")] = "float32",
+    max_length: Annotated[int, typer.Option(min=8, help="Tokens of prompt and answer.")] = 512,
+    seed: Annotated[int, typer.Option(min=0, help="Of batches and of the adapter.")] = 0,
+    run: Annotated[Path | None, typer.Option(help="The run's folder.  [default: runs/DATE-align-N]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on preference pairs of several dimensions, none of which may fall below its tolerance."""
+    from edgewise.cli.checkup import fresh_folder
+    from edgewise.training.job import AlignConfig
+    from edgewise.training.job import align as train
+
+    _needs_training()
+    config = AlignConfig(
+        model=model if model == "embedded" else str(Path(model).resolve()),  # found again from any folder
+        data=str(data.resolve()),
+        out=str(out.resolve()),
+        method=method,
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        beta=beta,
+        slack=slack,
+        tolerance=_numbers(tolerance or [], "--tolerance"),
+        weights=_numbers(weight or [], "--weight"),
+        rank=rank,
+        full_weights=full_weights,
+        dtype=dtype,
+        max_length=max_length,
+    )
+    folder = run if run is not None else fresh_folder("align")
+    finish(train(config, folder, seed=seed), as_json=as_json)
+
+
+def finish(done: AlignRun, *, as_json: bool) -> None:
+    """Write the report, print the outcome, and leave."""
+    from edgewise.core.run import Run
+    from edgewise.report.html import write_report
+
+    report = write_report(Run.open(done.run))
+    if as_json:
+        print_json(done.summary)
+    else:
+        _print(done.summary)
+    conclude(done.run, str(done.summary["status"]), done.summary["notes"], report)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgewise.report.text import visible
+
+    console = stdout_console()
+    table = Table(box=None, pad_edge=False)
+    for column in ("dimension", "margin before", "after", "loss", "limit", "λ", ""):
+        table.add_column(column, justify="left" if column in ("dimension", "") else "right", overflow="fold")
+    for name, found in summary["dimensions"].items():
+        loss, multiplier = found["result"]["loss"], summary["multipliers"].get(name)
+        table.add_row(
+            Text(visible(name)),
+            f"{found['base']['margin']['value']:+.2f}",
+            f"{found['result']['margin']['value']:+.2f}",
+            f"{loss['value']:.3f}",
+            f"{found['limit']:.3f}",
+            "–" if multiplier is None else f"{multiplier:.2f}",
+            found["verdict"],
+        )
+    console.print(table)
+    console.print(f"\nNext: edgewise checkup adapter:{summary['adapter']}", markup=False, soft_wrap=True)
+
+
+def _numbers(given: list[str], field: str) -> dict[str, float]:
+    found = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise BadInput(f"{text!r} is not DIMENSION=NUMBER", field=field) from None
+    return found
+
+
+def _needs_training() -> None:
+    from importlib.util import find_spec
+
+    for package in ("torch", "trl", "peft", "datasets"):
+        if find_spec(package) is None:
+            raise MissingExtra(f"training with {package}", "train")

@@ -1,0 +1,255 @@
+"""``edgewise align``: preference pairs in, an adapter with its lineage and its held-out figures out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from edgewise.core.errors import BadInput, RunError
+from edgewise.core.records import Record
+from edgewise.core.run import Run, installed_versions
+from edgewise.training import adapters
+from edgewise.training.heldout import compare, score_pairs
+from edgewise.training.lagrangian import Constraint, Controller, Multipliers
+from edgewise.training.pairs import PairData, read_pairs
+from edgewise.training.weighting import Fixed, GroupRobust, Lagrangian, Pooled, Weighting
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+METHODS = {
+    "lagdpo": "tolerant constraints on every dimension, by multipliers",
+    "dpo": "all pairs alike",
+    "weighted": "a fixed weight for every dimension",
+    "groupdro": "the worse a dimension, the more weight",
+    "sft": "the chosen answers alone",
+}
+_AT_ONCE = 16  # pairs whose reference log-probabilities are computed together
+
+
+class AlignConfig(Record):
+    """What is trained, on what, and how.
+
+    Attributes:
+        model: ``embedded``, or a local folder.
+        data: Folder or file of pairs.
+        out: Where the trained model goes.
+        method: One of ``METHODS``.
+        steps, batch, lr, beta: Optimiser steps; pairs in each; learning rate; inverse temperature of DPO.
+        tolerance: Most nats of loss by dimension; ``slack`` for those that are not named.
+        slack: .5 is what the paper is reported to use; log 2 = .693 is where training begins.
+        weights: Of dimensions; 1 unless given.
+        controller: Of the multipliers.
+        rank: Of the adapter.
+        full_weights: Train all weights instead.
+        max_length: Tokens of prompt and answer.
+        dtype: Of the base's weights.
+    """
+
+    SCHEMA: ClassVar[str] = "align/1"
+    model: str
+    data: str
+    out: str
+    method: Literal["lagdpo", "dpo", "weighted", "groupdro", "sft"] = "lagdpo"
+    steps: int = Field(default=100, ge=1)
+    batch: int = Field(default=8, ge=1)
+    lr: float = Field(default=2e-4, gt=0)
+    beta: float = Field(default=0.1, gt=0)
+    tolerance: dict[str, float] = {}
+    slack: float = Field(default=0.5, ge=0)
+    weights: dict[str, float] = {}
+    controller: Controller = Controller(warmup=5)
+    rank: int = Field(default=16, ge=1)
+    full_weights: bool = False
+    max_length: int = Field(default=512, ge=8)
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True)
+class AlignRun:
+    """A finished run and what ``--json`` prints."""
+
+    run: Path
+    summary: dict[str, Any]
+
+
+def align(config: AlignConfig, folder: Path, *, seed: int = 0) -> AlignRun:
+    """Train in a new run.
+
+    Raises:
+        BadInput: Model, data or an option cannot be used; nothing is written then.
+        EdgewiseError: A loss is not a number; the last checkpoint stays.
+    """
+    data = read_pairs(Path(config.data))
+    _check(config, data)
+    if Path(config.out).exists() and any(Path(config.out).iterdir()):
+        raise RunError("the folder is not empty", where=config.out, fix="choose another folder with --out")
+    about = {"name": config.model, "identity": adapters.base_identity(config.model)}
+    with Run.create(folder, "align", config.model_dump(mode="json"), seed=seed, model=about) as run:
+        return _carry_out(run, config, data)
+
+
+def resume_align(folder: Path) -> AlignRun:
+    """Go on from the last checkpoint; the losses are those of a run that was never stopped.
+
+    Raises:
+        RunError: Model or data have changed.
+    """
+    with Run.open(folder, writable=True) as run:
+        config = AlignConfig.model_validate(run.manifest.config)
+        data = read_pairs(Path(config.data))
+        began = [event.data for event in run.read_events("started")]
+        if began and began[0]["data"] != data.digest:
+            raise RunError("the pairs have changed since the run began", where=config.data, fix="start a new run")
+        if adapters.base_identity(config.model) != run.manifest.model.get("identity"):
+            raise RunError("the model has changed since the run began", where=config.model, fix="start a new run")
+        return _carry_out(run, config, data)
+
+
+def _check(config: AlignConfig, data: PairData) -> None:
+    for field, given in (("tolerance", config.tolerance), ("weight", config.weights)):
+        unknown = sorted(set(given) - set(data.dimensions))
+        if unknown:
+            known = ", ".join(data.dimensions)
+            raise BadInput(f"there are no pairs of {unknown[0]!r}", field=field, fix=f"there are: {known}")
+    if config.batch < len(data.dimensions):
+        raise BadInput(f"a batch of {config.batch} cannot hold {len(data.dimensions)} dimensions", field="batch")
+    if config.slack < 0 or any(not math.isfinite(t) or t < 0 for t in config.tolerance.values()):
+        raise BadInput("a tolerance must be at least 0", field="tolerance")
+
+
+def weighting_of(config: AlignConfig, dimensions: Sequence[str]) -> Weighting:
+    """The method's rule."""
+    weights = {name: config.weights.get(name, 1.0) for name in dimensions}
+    if config.method == "lagdpo":
+        constraints = {
+            name: Constraint(weight=weights[name], tolerance=config.tolerance.get(name, config.slack))
+            for name in dimensions
+        }
+        return Lagrangian(Multipliers(constraints, config.controller))
+    if config.method == "groupdro":
+        return GroupRobust(dimensions)
+    return Fixed(weights) if config.method == "weighted" else Pooled()
+
+
+def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
+    from datasets import Dataset
+    from transformers import PrinterCallback
+    from trl import DPOConfig
+
+    from edgewise.training.lagdpo import LagDPOTrainer
+    from edgewise.training.progress import RunCallback
+
+    started = time.monotonic()
+    _quiet()
+    run.events.append("started", {"data": data.digest, "pairs": len(data.train), "held_out": len(data.held_out)})
+    model, tokenizer = adapters.load_base(config.model, dtype=config.dtype)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    before = score_pairs(model, tokenizer, data.held_out, config.max_length)
+    checkpoints = run.path / "artefacts" / "checkpoints"
+    args = DPOConfig(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=config.batch,
+        max_steps=config.steps,
+        learning_rate=config.lr,
+        beta=config.beta,
+        max_length=config.max_length,
+        precompute_ref_log_probs=config.method != "sft",
+        precompute_ref_batch_size=_AT_ONCE,
+        logging_steps=1,
+        save_steps=max(1, config.steps // 10),
+        save_total_limit=2,
+        report_to=[],
+        disable_tqdm=True,
+        seed=run.seed,
+        bf16=False,
+        gradient_checkpointing=False,
+        warmup_steps=min(10, config.steps // 10),
+    )
+    peft_config = None
+    if not config.full_weights:
+        from peft import LoraConfig
+
+        peft_config = LoraConfig(
+            r=config.rank, lora_alpha=2 * config.rank, target_modules="all-linear", task_type="CAUSAL_LM"
+        )
+    weighting = weighting_of(config, data.dimensions)
+    trainer = LagDPOTrainer(
+        model,
+        args=args,
+        train_dataset=Dataset.from_list([pair.row() for pair in data.train]),
+        weighting=weighting,
+        reference_cache=run.path / "artefacts" / "reference",
+        supervised=config.method == "sft",
+        processing_class=tokenizer,
+        peft_config=peft_config,
+        callbacks=[RunCallback(run, config.steps)],
+    )
+    trainer.remove_callback(PrinterCallback)  # standard output is ours
+    last = sorted(checkpoints.glob("checkpoint-*"), key=lambda p: int(p.name.partition("-")[2]))
+    trainer.train(resume_from_checkpoint=str(last[-1]) if last else None)
+    trained = trainer.model
+    after = score_pairs(trained, tokenizer, data.held_out, config.max_length)
+    multipliers = weighting.multipliers.values if isinstance(weighting, Lagrangian) else {}
+    lineage = adapters.Lineage(
+        base=config.model,
+        base_identity=str(run.manifest.model["identity"]),
+        method=config.method,
+        data=config.data,
+        data_digest=data.digest,
+        config=config.model_dump(mode="json"),
+        seed=run.seed,
+        full_weights=config.full_weights,
+        multipliers=multipliers,
+        versions=installed_versions(),
+    )
+    adapters.save(trained, tokenizer, Path(config.out), lineage)
+    history = [row for row in trainer.state.log_history if "loss" in row]
+    run.write_table("curve", _curve(history))
+    limits = {name: config.tolerance.get(name, config.slack) for name in data.dimensions}
+    summary = {
+        "model": config.model,
+        "method": config.method,
+        "steps": config.steps,
+        "dimensions": compare(data.held_out, before, after, config.beta, limits),
+        "multipliers": multipliers,
+        "adapter": config.out,
+        "run": str(run.path),
+        "notes": list(data.notes),
+        "status": "complete",
+    }
+    run.events.append("summary", summary)
+    run.finish("complete", notes=summary["notes"], seconds=round(time.monotonic() - started, 1))
+    return AlignRun(run.path, summary)
+
+
+def _quiet() -> None:
+    """The run's own progress is shown; bars of libraries would be drawn over it."""
+    import datasets
+    from transformers.utils import logging
+
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()
+
+
+def _curve(history: Sequence[dict[str, Any]]) -> pa.Table:
+    """Loss, margin and multiplier of each dimension by step, one figure a row."""
+    import pyarrow as pa
+
+    kinds = ("loss", "margin", "lambda", "share")
+    rows = [
+        {"step": row["step"], "what": kind, "dimension": name, "value": float(value)}
+        for row in history
+        for key, value in row.items()
+        for kind, _, name in [key.partition("/")]
+        if kind in kinds and name
+    ]
+    rows += [{"step": row["step"], "what": "loss", "dimension": "", "value": float(row["loss"])} for row in history]
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: (row["step"], row["what"], row["dimension"])))
