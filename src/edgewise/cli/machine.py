@@ -17,7 +17,8 @@ from edgewise.cli.output import AsJson, print_json, stdout_console
 _EXTRAS = {
     "local": ("xllamacpp", "torch", "transformers", "gguf", "safetensors", "onnxruntime", "scikit-learn"),
     "train": ("torch", "transformers", "peft", "trl", "accelerate", "datasets"),
-    "sim": ("mujoco", "pettingzoo", "gymnasium"),
+    "agents": ("numba", "pettingzoo", "gymnasium"),
+    "sim": ("mujoco",),
     "scale": ("ray",),
     "view": ("fastapi", "uvicorn"),
 }
