@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -91,7 +93,7 @@ def align(config: AlignConfig, folder: Path, *, seed: int = 0) -> AlignRun:
     if Path(config.out).exists() and any(Path(config.out).iterdir()):
         raise RunError("the folder is not empty", where=config.out, fix="choose another folder with --out")
     about = {"name": config.model, "identity": adapters.base_identity(config.model)}
-    with Run.create(folder, "align", config.model_dump(mode="json"), seed=seed, model=about) as run:
+    with Run.create(folder, "align", config.model_dump(mode="json"), seed=seed, model=about) as run, _quiet():
         return _carry_out(run, config, data)
 
 
@@ -101,7 +103,7 @@ def resume_align(folder: Path) -> AlignRun:
     Raises:
         RunError: Model or data have changed.
     """
-    with Run.open(folder, writable=True) as run:
+    with Run.open(folder, writable=True) as run, _quiet():
         config = AlignConfig.model_validate(run.manifest.config)
         data = read_pairs(Path(config.data))
         began = [event.data for event in run.read_events("started")]
@@ -147,7 +149,6 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     from edgewise.training.progress import RunCallback
 
     started = time.monotonic()
-    _quiet()
     run.events.append("started", {"data": data.digest, "pairs": len(data.train), "held_out": len(data.held_out)})
     model, tokenizer = adapters.load_base(config.model, dtype=config.dtype)
     if tokenizer.pad_token is None:
@@ -171,6 +172,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         seed=run.seed,
         bf16=False,
         gradient_checkpointing=False,
+        dataloader_pin_memory=model.device.type == "cuda",
         warmup_steps=min(10, config.steps // 10),
     )
     peft_config = None
@@ -230,13 +232,21 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     return AlignRun(run.path, summary)
 
 
-def _quiet() -> None:
-    """The run's own progress is shown; bars of libraries would be drawn over it."""
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without libraries' progress bars, and without their words to each other on what will be renamed."""
     import datasets
     from transformers.utils import logging
 
     datasets.disable_progress_bars()
     logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        datasets.enable_progress_bars()
+        logging.enable_progress_bar()
 
 
 def _curve(history: Sequence[dict[str, Any]]) -> pa.Table:
