@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,6 +57,15 @@ def write_section(name: str, heading: str, title: str, body: str, command: str) 
     lead = f"{machine()}. Brackets are 95 % intervals over n repeats."
     sections = [f"{title}\n\n{text.strip()}" for title, text in parts.items()]
     path.write_text("\n\n".join([f"# {heading}", lead, *sections]) + "\n")
+
+
+def run_sections(sections: Mapping[str, Callable[[], tuple[str, str]]], name: str, heading: str) -> None:
+    """Make the sections named on the command line, or all; write each at once, unless ``--quick`` is given."""
+    for chosen in [word for word in sys.argv[1:] if word in sections] or list(sections):
+        title, body = sections[chosen]()
+        print(f"## {title}\n\n{body}\n", flush=True)
+        if "--quick" not in sys.argv:
+            write_section(name, heading, title, body, f"{Path(sys.argv[0]).name} {chosen}")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

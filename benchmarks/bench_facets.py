@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _table import interval, ratio, table, write_section
+from _table import interval, ratio, run_sections, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from edgewise.character.facets.bias import bias_tests
@@ -268,17 +268,8 @@ def once(job: dict[str, Any]) -> dict[str, float]:
 SECTIONS = {f.__name__: f for f in (coverage, partial, judges, speed)}
 
 
-def main() -> None:
-    chosen = [name for name in sys.argv[1:] if name in SECTIONS] or list(SECTIONS)
-    for name in chosen:
-        title, body = SECTIONS[name]()
-        print(f"## {title}\n\n{body}\n", flush=True)
-        if not QUICK:
-            write_section("facets", "Many-facet Rasch", title, body, f"bench_facets.py {name}")
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["once"]:
         print(json.dumps(once(json.loads(sys.argv[2]))))
     else:
-        main()
+        run_sections(SECTIONS, "facets", "Many-facet Rasch")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _table import table, write_section
+from _table import run_sections, table
 
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.profile import Verdict
@@ -228,14 +228,5 @@ _CURVES = {"authority_cue": _ladder, "majority_vote": _asch, "handoff_chain": _h
 SECTIONS = {f.__name__: f for f in (collusion, detectors, reported, mitigations, embedded)}
 
 
-def main() -> None:
-    chosen = [name for name in sys.argv[1:] if name in SECTIONS] or list(SECTIONS)
-    for name in chosen:
-        title, body = SECTIONS[name]()
-        print(f"## {title}\n\n{body}\n", flush=True)
-        if not QUICK:
-            write_section("society", "Society", title, body, f"bench_society_quality.py {name}")
-
-
 if __name__ == "__main__":
-    main()
+    run_sections(SECTIONS, "society", "Society")
