@@ -93,7 +93,7 @@ def align(config: AlignConfig, folder: Path, *, seed: int = 0) -> AlignRun:
     if Path(config.out).exists() and any(Path(config.out).iterdir()):
         raise RunError("the folder is not empty", where=config.out, fix="choose another folder with --out")
     about = {"name": config.model, "identity": adapters.base_identity(config.model)}
-    with Run.create(folder, "align", config.model_dump(mode="json"), seed=seed, model=about) as run, _quiet():
+    with Run.create(folder, "align", config.model_dump(mode="json"), seed=seed, model=about) as run, _quiet(folder):
         return _carry_out(run, config, data)
 
 
@@ -103,7 +103,7 @@ def resume_align(folder: Path) -> AlignRun:
     Raises:
         RunError: Model or data have changed.
     """
-    with Run.open(folder, writable=True) as run, _quiet():
+    with Run.open(folder, writable=True) as run, _quiet(folder):
         config = AlignConfig.model_validate(run.manifest.config)
         data = read_pairs(Path(config.data))
         began = [event.data for event in run.read_events("started")]
@@ -145,7 +145,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     from transformers import PrinterCallback
     from trl import DPOConfig
 
-    from edgewise.training.lagdpo import LagDPOTrainer
+    from edgewise.training.lagdpo import STATE, LagDPOTrainer
     from edgewise.training.progress import RunCallback
 
     started = time.monotonic()
@@ -195,8 +195,9 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         callbacks=[RunCallback(run, config.steps)],
     )
     trainer.remove_callback(PrinterCallback)  # standard output is ours
-    last = sorted(checkpoints.glob("checkpoint-*"), key=lambda p: int(p.name.partition("-")[2]))
-    trainer.train(resume_from_checkpoint=str(last[-1]) if last else None)
+    whole = [path.parent for path in checkpoints.glob(f"checkpoint-*/{STATE}")]
+    last = max(whole, key=lambda path: int(path.name.partition("-")[2]), default=None)
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
     trained = trainer.model
     after = score_pairs(trained, tokenizer, data.held_out, config.max_length)
     multipliers = weighting.multipliers.values if isinstance(weighting, Lagrangian) else {}
@@ -233,9 +234,10 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without libraries' progress bars, and without their words to each other on what will be renamed."""
+def _quiet(folder: Path) -> Iterator[None]:
+    """Without libraries' progress bars and their words on what will be renamed; a full disk is called by its name."""
     import datasets
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     datasets.disable_progress_bars()
@@ -244,6 +246,11 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             yield
+    except (SafetensorError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is None:  # a library's own, not the system's
+            raise
+        fix = "free some space, then `edgewise resume` the run; the last whole checkpoint stays"
+        raise RunError(f"the run cannot be written: {error}", where=str(folder), fix=fix) from None
     finally:
         datasets.enable_progress_bars()
         logging.enable_progress_bar()

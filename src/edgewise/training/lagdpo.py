@@ -20,10 +20,11 @@ from trl import DPOConfig, DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from edgewise.core.errors import BadInput, EdgewiseError
+from edgewise.core.files import write_atomically
 from edgewise.training.sampling import StratifiedSampler
 from edgewise.training.weighting import Weighting
 
-_STATE = "weighting.json"
+STATE = "weighting.json"
 _CHUNK = 64  # batches of reference log-probabilities between two writes
 
 
@@ -190,8 +191,9 @@ class LagDPOTrainer(DPOTrainer):  # type: ignore[misc]
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
-            (folder / _STATE).write_text(json.dumps(self.weighting.state()))
+            # Last, and whole or not at all: a checkpoint without it was cut off.
+            write_atomically(folder / STATE, json.dumps(self.weighting.state()).encode())
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self.weighting.restore(json.loads((Path(resume_from_checkpoint) / _STATE).read_text()))
+        self.weighting.restore(json.loads((Path(resume_from_checkpoint) / STATE).read_text()))
