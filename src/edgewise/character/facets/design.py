@@ -23,22 +23,22 @@ class Design:
 
     Attributes:
         model, item, judge: Indices from 0 without gaps, each of length N.
-        group: Which thresholds a rating has.
         score: From 0 to ``top``.
         covariates: (N, C).
         rows: Places of the ratings in the table.
         names: Indices of the labels, by facet.
+        thresholds: What has thresholds of its own.
     """
 
     model: Integers
     item: Integers
     judge: Integers
-    group: Integers
     score: Integers
     top: int
     covariates: Floats
     rows: Integers
     names: dict[str, Integers]
+    thresholds: Thresholds
 
     @classmethod
     def of(cls, ratings: Ratings, rows: Integers, thresholds: Thresholds) -> Design:
@@ -47,12 +47,11 @@ class Design:
         names, places = {}, {}
         for facet in ("model", "item", "judge"):
             names[facet], places[facet] = np.unique(getattr(ratings, facet)[rows], return_inverse=True)
-        group = np.zeros(len(rows), dtype=np.int64) if thresholds == "scale" else places[thresholds]
         covariates = np.column_stack([np.zeros((len(rows), 0)), *(c[rows] for c in ratings.covariates.values())])
         score = ratings.score[rows]
         dimension = int(ratings.dimension[rows[0]])
         top = len(ratings.categories[dimension]) - 1
-        return cls(places["model"], places["item"], places["judge"], group, score, top, covariates, rows, names)
+        return cls(places["model"], places["item"], places["judge"], score, top, covariates, rows, names, thresholds)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -60,14 +59,16 @@ class Design:
         return len(self.names["model"]), len(self.names["item"]), len(self.names["judge"])
 
     @cached_property
+    def group(self) -> Integers:
+        """Which set of thresholds each rating has."""
+        if self.thresholds == "scale":
+            return np.zeros(len(self.score), dtype=np.int64)
+        return self.judge if self.thresholds == "judge" else self.item
+
+    @property
     def groups(self) -> int:
         """How many sets of thresholds there are."""
-        return int(self.group.max()) + 1
-
-    @cached_property
-    def starts(self) -> Integers:
-        """Where each item's ratings begin, and the end."""
-        return np.searchsorted(self.item, np.arange(self.sizes[1] + 1))
+        return 1 if self.thresholds == "scale" else len(self.names[self.thresholds])
 
     @cached_property
     def predictor(self) -> sparse.csr_array:

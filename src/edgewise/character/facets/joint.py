@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from edgewise.character.facets.design import Design
-from edgewise.character.facets.marginal import Estimates, solve
+from edgewise.character.facets.estimates import Estimates, centre, solve
 from edgewise.character.facets.moments import Moments, information, moments, pairs_of, row_steps, scores
 from edgewise.character.facets.types import Floats
 from edgewise.core.errors import EdgewiseError
@@ -26,7 +26,7 @@ def estimate(design: Design) -> Estimates:
         EdgewiseError: It does not converge.
     """
     # One level is free between abilities and difficulties: abilities sum to 0 until the end.
-    models, items = design.sizes[:2]
+    models = design.sizes[0]
     basis = np.hstack([design.basis[:, : models - 1] - design.basis[:, models - 1 : models], design.basis[:, models:]])
     free, difficulty = np.zeros(basis.shape[1]), np.zeros(design.sizes[1])
     step, move, best, iteration = np.zeros_like(free), np.zeros_like(difficulty), -math.inf, 0
@@ -50,33 +50,13 @@ def estimate(design: Design) -> Estimates:
             step, move = step * 2 / longest, move * 2 / longest
     else:
         raise EdgewiseError(f"the estimates do not settle in {_STEPS} steps")
-    inverse = np.linalg.pinv(schur, hermitian=True)
-    covariance = basis @ inverse @ basis.T
-    # Difficulties: 1/own, and what they take over from the uncertain parameters; the origin is their mean.
+    covariance = basis @ np.linalg.pinv(schur, hermitian=True) @ basis.T
+    # Given the parameters a difficulty has the variance 1 / own, and moves with them by -cross / own.
     slope = -eliminated @ np.linalg.pinv(basis)
-    moved = np.eye(len(covariance))
-    moved[:models] -= slope.mean(0)
-    recentred = moved @ covariance @ moved.T
-    recentred[:models, :models] += (1 / own).sum() / items**2
-    from_mean = slope - slope.mean(0)
-    variance = np.einsum("ij,jk,ik->i", from_mean, covariance, from_mean)
-    variance += (1 - 2 / items) / own + (1 / own).sum() / items**2
-    parameters = basis @ free
-    parameters[:models] -= difficulty.mean()
-    return Estimates(
-        parameters,
-        recentred,
-        difficulty - difficulty.mean(),
-        variance,
-        math.nan,
-        None,
-        float(found.loglik.sum()),
-        iteration,
-        found.expected,
-        found.variance,
-        found.cross,
-        pairs_of(design, found.upper),
-    )
+    parameters, covariance, difficulty, variance = centre(models, basis @ free, covariance, difficulty, 1 / own, slope)
+    pairs, loglik = pairs_of(design, found.upper), float(found.loglik.sum())
+    moments_ = (found.expected, found.variance, found.cross, pairs)
+    return Estimates(parameters, covariance, difficulty, variance, math.nan, None, loglik, *moments_)
 
 
 def _at(design: Design, parameters: Floats, difficulty: Floats) -> tuple[Moments, float]:

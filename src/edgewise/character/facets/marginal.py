@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.character.facets.design import Design
+from edgewise.character.facets.estimates import Estimates, centre, solve
 from edgewise.character.facets.moments import information, mean_and_variance, moments, pairs_of, row_steps, scores
 from edgewise.character.facets.types import Floats
 from edgewise.core.errors import EdgewiseError
@@ -24,34 +25,6 @@ _LEAST = 0.02  # standard deviation of items, in logits, below which it is not t
 
 
 @dataclass(frozen=True, eq=False)
-class Estimates:
-    """What an estimator gives, in the order (abilities, severities, thresholds, effects).
-
-    Attributes:
-        parameters: Point estimates.
-        covariance: Of the parameters.
-        difficulty, difficulty_variance: Of items.
-        spread, spread_interval: Standard deviation of items and its 95 % interval.
-        loglik, iterations: At the end.
-        expected, variance, cross, pairs: Moments of ratings, averaged over the uncertain difficulties, as
-            ``edgewise.character.facets.moments`` has them.
-    """
-
-    parameters: Floats
-    covariance: Floats
-    difficulty: Floats
-    difficulty_variance: Floats
-    spread: float
-    spread_interval: tuple[float, float] | None
-    loglik: float
-    iterations: int
-    expected: Floats
-    variance: Floats
-    cross: Floats
-    pairs: Floats
-
-
-@dataclass(eq=False)
 class Posterior:
     """Items' posterior on their nodes, and derivatives of the marginal log-likelihood; last parameter: log spread.
 
@@ -82,7 +55,9 @@ def estimate(design: Design) -> Estimates:
     free = np.zeros(basis.shape[1])
     spread = 0.0  # its logarithm
     modes = np.zeros(design.sizes[1])
-    loglik, step, fixed = -math.inf, np.zeros(len(free) + 1), False
+    loglik, step = -math.inf, np.zeros(len(free) + 1)
+    full = np.zeros((basis.shape[0] + 1, len(free) + 1))
+    full[:-1, :-1], full[-1, -1] = basis, 1.0
     for iteration in range(1, _STEPS + 1):
         for _ in range(30):
             tried = free + step[:-1]
@@ -92,11 +67,8 @@ def estimate(design: Design) -> Estimates:
             step = step / 2
         gain = found.loglik - loglik
         free, spread, loglik = tried, spread + step[-1], found.loglik
-        at_floor = spread <= math.log(_LEAST)
-        full = np.zeros((basis.shape[0] + 1, len(free) + 1))
-        full[:-1, :-1], full[-1, -1] = basis, 1.0
         gradient, curvature = full.T @ found.gradient, full.T @ found.information @ full
-        fixed = at_floor and gradient[-1] <= 0
+        fixed = spread <= math.log(_LEAST) and gradient[-1] <= 0
         step = np.zeros_like(gradient)
         if fixed or np.linalg.eigvalsh(curvature)[0] <= 0:
             # Far from the maximum a small spread curves upwards, and Newton's step would creep.
@@ -109,7 +81,10 @@ def estimate(design: Design) -> Estimates:
         step *= min(1.0, 2 / max(longest, 1e-9), _STRIDE / max(abs(step[-1]), 1e-9))
         step[-1] = max(step[-1], math.log(_LEAST) - spread)
         if longest < _TOLERANCE or (iteration > 3 and abs(gain) < 1e-11 * abs(loglik)):
-            return _finish(design, found, basis, full, curvature, free, spread, fixed, iteration)
+            used = slice(None, -1) if fixed else slice(None)
+            inverse = np.zeros_like(curvature)
+            inverse[used, used] = np.linalg.pinv(curvature[used, used], hermitian=True)
+            return _finish(design, found, basis @ free, full @ inverse @ full.T, spread)
     raise EdgewiseError(f"the estimates do not settle in {_STEPS} steps")
 
 
@@ -118,7 +93,7 @@ def posterior(design: Design, parameters: Floats, log_spread: float, modes: Floa
     eta, steps = design.eta(parameters), row_steps(design, design.split(parameters)[2])
     items, spread = design.sizes[1], math.exp(log_spread)
     width = _find_modes(design, eta, steps, spread, modes)
-    fewest = int(np.diff(design.starts).min())
+    fewest = int(np.bincount(design.item).min())
     nodes, weights = np.polynomial.hermite_e.hermegauss(next(n for below, n in _NODES if fewest < below))
     places = modes[:, None] + width[:, None] * nodes
     # log of (likelihood x prior x weight) at each node; the weight function of the rule is divided out.
@@ -185,61 +160,28 @@ def _find_modes(design: Design, eta: Floats, steps: Floats, spread: float, modes
     return np.asarray(1 / np.sqrt(curve))
 
 
-def _finish(
-    design: Design,
-    found: Posterior,
-    basis: Floats,
-    full: Floats,
-    curvature: Floats,
-    free: Floats,
-    spread: float,
-    fixed: bool,
-    iteration: int,
-) -> Estimates:
-    """Standard errors, and the origin moved from the population's mean difficulty to the mean of these items.
+def _finish(design: Design, found: Posterior, parameters: Floats, inverse: Floats, spread: float) -> Estimates:
+    """Standard errors, and the items' mean as the origin.
 
-    Given the parameters b, difficulties are independent with means e(b) and variances v; b has the inverse information
-    as its covariance. The mean d of the items' difficulties then has the slope g = mean of de/db, and an ability's
-    distance from it the variance (u - g)' V (u - g) + sum(v) / items^2.
+    Args:
+        design: The design.
+        found: The posterior at the maximum.
+        parameters: The maximum.
+        inverse: Of the observed information of (parameters, log spread); 0 in what was held.
+        spread: Logarithm of the spread.
     """
-    used = slice(None, -1) if fixed else slice(None)
-    inverse = np.zeros_like(curvature)
-    inverse[used, used] = np.linalg.pinv(curvature[used, used], hermitian=True)
-    covariance = full @ inverse @ full.T
-    items, models = design.sizes[1], design.sizes[0]
-    slope = found.slope.mean(0)
-    moved = np.eye(len(covariance))
-    moved[:models] -= slope
-    recentred = moved @ covariance @ moved.T
-    own = found.variance.sum() / items**2
-    recentred[:models, :models] += own
-    level = float(found.mean.mean())
-    parameters = basis @ free
-    parameters[:models] -= level
-    from_mean = found.slope - slope
-    variance = np.einsum("ij,jk,ik->i", from_mean, covariance, from_mean)
-    variance += found.variance * (1 - 2 / items) + own
-    half = 1.96 * math.sqrt(max(covariance[-1, -1], 0.0))
+    # The log spread is one more parameter on which difficulties depend.
+    whole, covariance, difficulty, variance = centre(
+        design.sizes[0], np.append(parameters, spread), inverse, found.mean, found.variance, found.slope
+    )
+    half = 1.96 * math.sqrt(max(inverse[-1, -1], 0.0))
     return Estimates(
-        parameters,
-        recentred[:-1, :-1],
-        found.mean - level,
+        whole[:-1],
+        covariance[:-1, :-1],
+        difficulty,
         variance,
         math.exp(spread),
-        None if fixed else (math.exp(spread - half), math.exp(spread + half)),
-        found.loglik - float(design.pull @ (basis @ free)),
-        iteration,
+        (math.exp(spread - half), math.exp(spread + half)) if half > 0 else None,
+        found.loglik - float(design.pull @ parameters),
         *found.moments,
     )
-
-
-def solve(curvature: Floats, gradient: Floats) -> Floats:
-    """Newton step; where the curvature is not positive, it is raised until the step climbs."""
-    scale = float(np.abs(np.diag(curvature)).max(initial=1.0))
-    for ridge in (0.0, 1e-8, 1e-5, 1e-3, 1e-1, 1.0):
-        try:
-            lower = np.linalg.cholesky(curvature + ridge * scale * np.eye(len(gradient)))
-        except np.linalg.LinAlgError:
-            continue
-        return np.asarray(np.linalg.solve(lower.T, np.linalg.solve(lower, gradient)))
-    return gradient / scale

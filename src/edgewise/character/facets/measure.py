@@ -15,7 +15,7 @@ from scipy.stats import chi2
 
 from edgewise.character.facets import joint, marginal
 from edgewise.character.facets.design import Design, comparable
-from edgewise.character.facets.marginal import Estimates
+from edgewise.character.facets.estimates import Estimates
 from edgewise.character.facets.moments import moments, row_steps
 from edgewise.character.facets.types import Floats, Integers, Method, Ratings, Thresholds
 from edgewise.core.errors import BadInput

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewise.character.facets.marginal import solve
+from edgewise.character.facets.estimates import solve
 from edgewise.character.facets.types import Floats, Integers
 from edgewise.core.errors import BadInput, EdgewiseError
 from edgewise.core.tables import open_table
@@ -45,14 +45,13 @@ class PairFit:
     Attributes:
         ability, advantage: Estimates, in logits.
         covariance: Of (abilities, advantages).
-        loglik, iterations: At the end.
+        loglik: At the end.
     """
 
     ability: Floats
     advantage: Floats
     covariance: Floats
     loglik: float
-    iterations: int
 
 
 def read_comparisons(
@@ -128,7 +127,7 @@ def fit_pairs(table: Comparisons, models: int, judges: int) -> PairFit:
     basis[models - 1, : models - 1] = -1
     basis[models:, models - 1 :] = np.eye(judges)
     free = np.zeros(basis.shape[1])
-    for iteration in range(1, 60):
+    for _ in range(60):
         p = 1 / (1 + np.exp(-x @ (basis @ free)))
         gradient = basis.T @ (x.T @ (table.outcome - p) + pull)
         normal = basis.T @ (x.T @ ((p * (1 - p))[:, None] * x)) @ basis
@@ -139,7 +138,7 @@ def fit_pairs(table: Comparisons, models: int, judges: int) -> PairFit:
             loglik = float((table.outcome * np.log(p) + (1 - table.outcome) * np.log1p(-p)).sum())
             full = basis @ free
             covariance = basis @ np.linalg.pinv(normal, hermitian=True) @ basis.T
-            return PairFit(full[:models], full[models:], covariance, loglik, iteration)
+            return PairFit(full[:models], full[models:], covariance, loglik)
     raise EdgewiseError("the estimates do not settle in 60 steps")
 
 

@@ -39,7 +39,7 @@ def build_section(run: Run) -> Section:
         blocks.append(_bias(tables["bias"]))
     if tables["thresholds"]:
         blocks.append(_plain("Thresholds between categories", tables["thresholds"],
-                             ("dimension", "group", "category", "threshold", "se")))  # fmt: skip
+                             ("dimension", "of", "category", "threshold", "se")))  # fmt: skip
     if tables["plan"]:
         blocks.append(_plain("What to rate next", tables["plan"],
                              ("dimension", "judge", "item", "mean_se_before", "mean_se_after")))  # fmt: skip

@@ -39,7 +39,7 @@ def tabulate(ratings: Ratings, fits: Sequence[FacetFit], *, cells: int = 0) -> d
         "reliability": {
             facet: {_name(fit): _reliability(fit, facet) for fit in fits} for facet in ("models", "judges", "items")
         },
-        "spread": {_name(fit): _number(fit.estimates.spread) for fit in fits},
+        "spread": {_name(fit): _spread(fit) for fit in fits},
         "loglik": float(sum(fit.estimates.loglik for fit in fits)),
         "n": int(sum(len(fit.design.score) for fit in fits)),
         "plan": [row for fit in fits for row in _planned(ratings, fit, cells)] if cells else [],
@@ -186,12 +186,14 @@ def _thresholds(ratings: Ratings, fits: Sequence[FacetFit]) -> Rows:
         steps = design.split(fit.estimates.parameters)[2]
         errors = design.split(fit.errors)[2]
         number = ratings.labels["dimension"].index(fit.dimension)
+        kind = design.thresholds
         for g in range(design.groups):
+            owner = None if kind == "scale" else ratings.labels[kind][design.names[kind][g]]
             for k in range(design.top):
                 rows.append(
                     {
                         "dimension": fit.dimension,
-                        "group": g,
+                        "of": owner,
                         "category": ratings.categories[number][k + 1],
                         "threshold": float(steps[g, k]),
                         "se": float(errors[g, k]),
@@ -254,6 +256,11 @@ def _reliability(fit: FacetFit, facet: str) -> dict[str, Any] | None:
     }[facet]
     found: Reliability | None = reliability(values, errors)
     return None if found is None else asdict(found)
+
+
+def _spread(fit: FacetFit) -> dict[str, float | None]:
+    low, high = fit.estimates.spread_interval or (None, None)
+    return {"value": _number(fit.estimates.spread), "low": low, "high": high}
 
 
 def _name(fit: FacetFit) -> str:
