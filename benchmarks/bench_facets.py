@@ -23,12 +23,11 @@ from typing import Any
 import numpy as np
 from _table import interval, ratio, run_sections, table
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from edgewise.character.facets import draw_ratings
 from edgewise.character.facets.bias import bias_tests
 from edgewise.character.facets.design import Design
 from edgewise.character.facets.measure import fit
 from edgewise.stats.intervals import proportion
-from support.ratings import draw_ratings
 
 QUICK = "--quick" in sys.argv
 REPEATS = 40 if QUICK else 500

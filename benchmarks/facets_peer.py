@@ -19,7 +19,7 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     rng = np.random.default_rng(job["seed"])
     models, items, judges = job["models"], job["items"], job["judges"]
-    # The same draws in the same order as tests/support/ratings.py.
+    # The same draws in the same order as edgewise.character.facets.simulate.
     ability, difficulty = 0.8 * rng.normal(size=models), rng.normal(size=items)
     severity = 0.5 * rng.normal(size=judges)
     severity -= severity.mean()

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewise.character.facets import draw_ratings
 from support.commands import as_json, edgewise
-from support.ratings import draw_ratings
 
 
 def run(*words: str, cwd: Path, expect: int = 0, columns: int = 100) -> subprocess.CompletedProcess[str]:

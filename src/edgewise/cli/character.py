@@ -19,7 +19,6 @@ character = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Persona dimensions: measured apart from their judges.",
 )
 
 
@@ -29,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 @character.callback()
-def _group() -> None:
+def _group() -> None:  # without it a group of one command would be that command
     """Persona dimensions: measured apart from their judges."""
 
 

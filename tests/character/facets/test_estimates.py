@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from edgewise.character.facets import joint, marginal, measure
+from edgewise.character.facets import draw_ratings, joint, marginal, measure
 from edgewise.character.facets.design import Design, comparable
 from edgewise.character.facets.measure import fit, judge_rest_correlation, reliability
 from edgewise.character.facets.moments import moments
 from edgewise.character.facets.reference import fit_marginal, log_probability
 from edgewise.character.facets.types import Ratings
 from edgewise.core.errors import BadInput
-from support.ratings import draw_ratings
 
 
 def design_of(ratings: Ratings) -> Design:

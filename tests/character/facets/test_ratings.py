@@ -78,6 +78,18 @@ def test_a_missing_file_and_a_covariate_that_does_not_vary(tmp_path: Path) -> No
         read_ratings([write(tmp_path, "model,item,judge,score,length\na,1,x,1,5\nb,1,x,0,-5\n")], covariates=["length"])
 
 
+def test_of_several_files_the_one_with_the_error_is_named(tmp_path: Path) -> None:
+    head = "model,item,judge,score\n"
+    files = [write(tmp_path, head + "a,1,x,1\nb,1,x,0\n"), write(tmp_path, head + "a,2,x,1\nb,2,x,bad\n", "s.csv")]
+    with pytest.raises(BadInput, match="'bad' is not a number") as caught:
+        read_ratings(files)
+    assert "s.csv, row 2" in str(caught.value)
+    files[1].write_text(head + "a,2,x,1\nb,1,x,0\n")
+    with pytest.raises(BadInput, match="1 ratings are repeated") as caught:
+        read_ratings(files)
+    assert "r.csv, row 2" in str(caught.value)
+
+
 def test_repeated_ratings_follow_the_rule(tmp_path: Path) -> None:
     path = write(tmp_path, "model,item,judge,score\na,1,x,1\na,1,x,0\nb,1,x,0\n")
     first, every = read_ratings([path], repeats="first"), read_ratings([path], repeats="all")

@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 from scipy.special import logit
 
+from edgewise.character.facets import draw_ratings
 from edgewise.character.facets.bias import bias_tests, efficient, precision
 from edgewise.character.facets.design import Design
 from edgewise.character.facets.measure import fit
@@ -17,7 +18,6 @@ from edgewise.character.facets.pairwise import Comparisons, fit_pairs, read_comp
 from edgewise.character.facets.planning import plan
 from edgewise.character.facets.types import Ratings
 from edgewise.core.errors import BadInput
-from support.ratings import draw_ratings
 
 
 def design_of(ratings: Ratings) -> Design:

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "edgewise.character.facets.pairwise": ("fit_pairs", "read_comparisons"),
         "edgewise.character.facets.planning": ("plan",),
         "edgewise.character.facets.ratings": ("read_ratings",),
+        "edgewise.character.facets.simulate": ("Truth", "draw_ratings"),
         "edgewise.character.facets.types": ("FacetsConfig", "Ratings"),
     }
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,17 +42,18 @@ def read_ratings(
     Raises:
         BadInput: A file, a row or a field is wrong; it is named.
     """
-    columns = _columns(files, (*REQUIRED, *covariates))
-    score = _numbers(columns, "score", files)
+    columns, source = _columns(files, (*REQUIRED, *covariates))
+    score = _numbers(columns, "score", source)
     notes: list[str] = []
     labels, places = {}, {}
     for facet in ("model", "item", "judge", "dimension"):
         names, places[facet] = np.unique(columns[facet], return_inverse=True)
         labels[facet] = tuple(str(name) for name in names)
-    keep = _repeats(columns, places, repeats, notes, files)
+    keep = _repeats(columns, places, repeats, notes, source)
     kept = {facet: place[keep].astype(np.int64) for facet, place in places.items()}
-    numeric = {name: _standardised(name, _numbers(columns, name, files)[keep], files) for name in covariates}
-    given, scales = _categories(score[keep], kept["dimension"], labels["dimension"], categories, notes, files)
+    at = source.taking(keep)
+    numeric = {name: _standardised(name, _numbers(columns, name, source)[keep], at) for name in covariates}
+    given, scales = _categories(score[keep], kept["dimension"], labels["dimension"], categories, notes, at)
     _mixed(score[keep], kept, labels, notes)
     return Ratings(
         kept["model"],
@@ -65,9 +68,37 @@ def read_ratings(
     )
 
 
-def _columns(files: Sequence[Path], wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where rows come from, for errors.
+
+    Attributes:
+        files: In their order.
+        starts: Rows of all files before each.
+        rows: Which row of all files each row is.
+    """
+
+    files: Sequence[Path]
+    starts: list[int]
+    rows: Integers
+
+    def at(self, row: int) -> dict[str, Any]:
+        """File, and row of the file from 1."""
+        place = int(self.rows[row])
+        file = bisect_right(self.starts, place) - 1
+        return {"file": self.files[file], "row": place - self.starts[file] + 1}
+
+    def taking(self, keep: Integers) -> _Places:
+        """The same for some of the rows."""
+        return _Places(self.files, self.starts, self.rows[keep])
+
+
+def _columns(files: Sequence[Path], wanted: Sequence[str]) -> tuple[dict[str, NDArray[Any]], _Places]:
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*wanted, "dimension")}
+    starts: list[int] = []
+    total = 0
     for path in files:
+        starts.append(total)
         if not path.is_file():
             raise BadInput("there is no such file", file=path)
         source = open_table(path)
@@ -90,29 +121,31 @@ def _columns(files: Sequence[Path], wanted: Sequence[str]) -> dict[str, NDArray[
             dimension = batch.column(source.names.index("dimension")).to_pylist() if known else ["score"] * rows
             parts["dimension"].append(np.asarray(dimension, dtype=str))
             first += rows
-    if not sum(map(len, parts["score"])):
+        total += first - 1
+    if not total:
         raise BadInput("there are no ratings", file=files[0])
     numeric = set(wanted) - {"model", "item", "judge"}
-    return {
+    columns = {
         name: np.concatenate(part if name in numeric else [x.astype(str) for x in part]) for name, part in parts.items()
     }
+    return columns, _Places(files, starts, np.arange(total))
 
 
-def _numbers(columns: dict[str, NDArray[Any]], name: str, files: Sequence[Path]) -> Floats:
-    """A column as numbers. Rows count from 1, over all files."""
+def _numbers(columns: dict[str, NDArray[Any]], name: str, places: _Places) -> Floats:
+    """A column as numbers."""
     values = columns[name]
     try:
         found = values.astype(float)
     except ValueError:
-        for row, value in enumerate(values.tolist(), 1):
+        for row, value in enumerate(values.tolist()):
             try:
                 float(value)
             except ValueError:
-                raise BadInput(f"{value!r} is not a number", file=files[0], row=row, field=name) from None
+                raise BadInput(f"{value!r} is not a number", **places.at(row), field=name) from None
         raise
     wrong = np.flatnonzero(~np.isfinite(found))
     if len(wrong):
-        raise BadInput(f"{found[wrong[0]]} is not a number", file=files[0], row=int(wrong[0]) + 1, field=name)
+        raise BadInput(f"{found[wrong[0]]} is not a number", **places.at(int(wrong[0])), field=name)
     return np.asarray(found)
 
 
@@ -121,7 +154,7 @@ def _repeats(
     places: dict[str, Integers],
     rule: str,
     notes: list[str],
-    files: Sequence[Path],
+    at: _Places,
 ) -> Integers:
     """Rows that count."""
     key = np.zeros(len(columns["score"]), dtype=np.int64)
@@ -134,8 +167,7 @@ def _repeats(
         who = ", ".join(f"{facet} {columns[facet][row]!r}" for facet in places)
         raise BadInput(
             f"{again} ratings are repeated, such as that of {who}",
-            file=files[0],
-            row=row + 1,
+            **at.at(row),
             fix="--repeats first takes the first of each, --repeats all takes all as independent",
         )
     if again:
@@ -143,14 +175,14 @@ def _repeats(
     return np.sort(first) if rule == "first" else np.arange(len(key))
 
 
-def _standardised(name: str, values: Floats, files: Sequence[Path]) -> Floats:
+def _standardised(name: str, values: Floats, places: _Places) -> Floats:
     if name == "length":
         if values.min() < 0:
-            raise BadInput("a length is below 0", file=files[0], row=int(np.argmin(values)) + 1, field=name)
+            raise BadInput("a length is below 0", **places.at(int(np.argmin(values))), field=name)
         values = np.log1p(values)
     spread = float(values.std())
     if spread == 0:
-        raise BadInput("all rows are alike, so it has no effect to be found", file=files[0], field=name)
+        raise BadInput("all rows are alike, so it has no effect to be found", file=places.files[0], field=name)
     return np.asarray((values - values.mean()) / spread)
 
 
@@ -160,7 +192,7 @@ def _categories(
     names: Sequence[str],
     classes: int | None,
     notes: list[str],
-    files: Sequence[Path],
+    places: _Places,
 ) -> tuple[Integers, tuple[tuple[float, ...], ...]]:
     """Scores as numbers of categories, and the categories by dimension."""
     found = np.zeros(len(score), dtype=np.int64)
@@ -174,17 +206,16 @@ def _categories(
             values = low + (cut + 0.5) * (high - low) / classes
         used, found[rows] = np.unique(values, return_inverse=True)
         if classes is None and len(used) > 2 and (used != np.round(used)).any():
-            row = int(np.flatnonzero(rows & (score != np.round(score)))[0]) + 1
+            row = int(np.flatnonzero(rows & (score != np.round(score)))[0])
             raise BadInput(
-                f"{name}: {score[row - 1]:g} is no category",
-                file=files[0],
-                row=row,
+                f"{name}: {score[row]:g} is no category",
+                **places.at(row),
                 field="score",
                 fix="--categories 5 cuts scores into five classes of equal width",
             )
         if len(used) > _MOST:
             fix = "--categories 5 cuts them into five classes"
-            raise BadInput(f"{name}: {len(used)} categories are too many", file=files[0], field="score", fix=fix)
+            raise BadInput(f"{name}: {len(used)} categories are too many", file=places.files[0], field="score", fix=fix)
         if len(used) == 1:
             notes.append(f"{name}: all ratings are {used[0]:g}, so nothing can be measured")
         gaps = [x for x in range(int(used[0]), int(used[-1])) if x not in used] if classes is None else []

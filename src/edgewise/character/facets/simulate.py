@@ -30,7 +30,16 @@ def draw_ratings(
     spread: float = 1.0,
     bias: float = 0.0,
 ) -> tuple[Ratings, Truth]:
-    """Every answer is rated by ``each`` judges, drawn by item; ``bias`` is judge 0's towards model 0, in logits."""
+    """Draw a table and its truth, to see what a design can tell before it is paid for.
+
+    Args:
+        rng: Of all draws.
+        models, items, judges: How many.
+        each: Judges of an item, drawn by item; they rate every model's answer.
+        top: Highest category.
+        spread: Standard deviation of difficulties, in logits; abilities have .8, severities .5.
+        bias: By how many logits judge 0 rates model 0 too high.
+    """
     ability, difficulty = 0.8 * rng.normal(size=models), spread * rng.normal(size=items)
     severity = 0.5 * rng.normal(size=judges)
     severity -= severity.mean()
