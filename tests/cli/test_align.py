@@ -68,6 +68,8 @@ def test_the_output_contract_and_the_adapter_behind_the_door(place: Path) -> Non
     curve = pq.read_table(place / "run-a/tables/curve.parquet").to_pylist()
     assert {row["what"] for row in curve} == {"loss", "margin", "lambda"} and max(r["step"] for r in curve) == 6
     assert "Multipliers" in (place / "run-a/report.html").read_text()
+    shown = as_json(edgewise("runs", ".", "--json", cwd=place))["runs"]
+    assert [r["status"] for r in shown if r["run"].endswith("run-a")] == ["complete"]
 
     import asyncio
 
@@ -129,6 +131,12 @@ def test_killed_and_resumed_it_is_the_same_run(place: Path) -> None:
         assert second["value"] == pytest.approx(first["value"], rel=1e-4, abs=1e-6)
 
 
+def test_prompts_that_fill_the_context_are_refused(place: Path) -> None:
+    words = ("base", "--data", "pairs", "--out", "long", *SHORT, "--max-length", "8", "--run", "run-long", "--json")
+    error = as_json(run(*words, cwd=place, expect=2))["error"]
+    assert "32 prompts alone fill 8 tokens" in error["message"] and "--max-length" in error["fix"]
+
+
 def test_an_adapter_of_another_base_is_refused(place: Path) -> None:
     import shutil
 
@@ -156,6 +164,8 @@ def test_an_adapter_of_another_base_is_refused(place: Path) -> None:
         ({}, ("base", "--data", "w.jsonl", "--tolerance", "warmth=1"), "no pairs of 'warmth'"),
         ({}, ("base", "--data", "w.jsonl", "--tolerance", "trust"), "is not DIMENSION=NUMBER"),
         ({}, ("base", "--data", "w.jsonl", "--batch", "1"), "cannot hold 2 dimensions"),
+        ({}, ("base", "--data", "w.jsonl", "--lr", "0"), "greater than 0"),
+        ({}, ("base", "--data", "w.jsonl", "--tolerance", "trust=-1"), "greater than or equal to 0"),
         ({"rejected": ""}, ("base", "--data", "w.jsonl"), "neither a text nor one message"),
         ({"prompt": [{"role": "robot"}]}, ("base", "--data", "w.jsonl"), "is no message"),
         ({"chosen": "x", "rejected": "x"}, ("base", "--data", "w.jsonl"), "both answers are the same"),
@@ -166,8 +176,8 @@ def test_what_is_wrong_is_named(change: dict[str, Any], words: tuple[str, ...], 
     rows = [pair(i) for i in range(30)]
     rows[4] |= change
     (place / "w.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    done = run(*words, "--out", "never", "--run", "run-never", *(SHORT if "--batch" not in words else ()), "--json",
-               cwd=place, expect=2)  # fmt: skip
+    usual = () if {"--batch", "--lr"} & set(words) else SHORT
+    done = run(*words, "--out", "never", "--run", "run-never", *usual, "--json", cwd=place, expect=2)
     error = as_json(done)["error"]
     assert message in error["message"] and not (place / "run-never").exists() and not (place / "never").exists()
     if change and "dimension" not in change:

@@ -178,3 +178,24 @@ def test_coverage_of_the_mean_of_clusters(fewest_hits: Callable[[int, float], fl
         measure = mean_estimate(values.ravel(), np.repeat(np.arange(30), 3), rng=rng, replicates=500)
         hits += measure.low <= 2 / 3 <= measure.high
     assert hits >= fewest_hits(1500, 0.93)
+
+
+def test_a_clustered_mean_is_students_without_clusters_and_covers_with_them() -> None:
+    from scipy.stats import ttest_1samp
+
+    from edgewise.core.estimate import Estimate, NotMeasured
+    from edgewise.stats import clustered_mean
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, size=30)
+    found = clustered_mean(x, np.arange(30))
+    assert isinstance(found, Estimate) and found.n == 30
+    assert (found.low, found.high) == pytest.approx(tuple(ttest_1samp(x, 0).confidence_interval(0.95)))
+    inside = 0
+    for _ in range(400):
+        groups = np.repeat(np.arange(20), rng.integers(1, 6, size=20))
+        values = rng.normal(size=20)[groups] + 0.3 * rng.normal(size=len(groups))
+        estimate = clustered_mean(values, groups)
+        inside += estimate.low <= 0 <= estimate.high  # type: ignore[operator]
+    assert inside / 400 == pytest.approx(0.95, abs=0.04)
+    assert isinstance(clustered_mean([1.0, 2.0], ["a", "a"]), NotMeasured)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, print_json, stdout_console
+from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput, MissingExtra
 
 if TYPE_CHECKING:
@@ -43,29 +43,34 @@ def align(
 ) -> None:
     """Train a model on preference pairs of several dimensions, none of which may fall below its tolerance."""
     from edgewise.cli.checkup import fresh_folder
+    from edgewise.cli.progress import progress_shown
+    from edgewise.core.records import parse_options
     from edgewise.training.job import AlignConfig
     from edgewise.training.job import align as train
 
     _needs_training()
-    config = AlignConfig(
-        model=model if model == "embedded" else str(Path(model).resolve()),  # found again from any folder
-        data=str(data.resolve()),
-        out=str(out.resolve()),
-        method=method,
-        steps=steps,
-        batch=batch,
-        lr=lr,
-        beta=beta,
-        slack=slack,
-        tolerance=_numbers(tolerance or [], "--tolerance"),
-        weights=_numbers(weight or [], "--weight"),
-        rank=rank,
-        full_weights=full_weights,
-        dtype=dtype,
-        max_length=max_length,
-    )
+    options = {
+        "model": model if model == "embedded" else str(Path(model).resolve()),  # found again from any folder
+        "data": str(data.resolve()),
+        "out": str(out.resolve()),
+        "method": method,
+        "steps": steps,
+        "batch": batch,
+        "lr": lr,
+        "beta": beta,
+        "slack": slack,
+        "tolerance": _numbers(tolerance or [], "--tolerance"),
+        "weights": _numbers(weight or [], "--weight"),
+        "rank": rank,
+        "full_weights": full_weights,
+        "dtype": dtype,
+        "max_length": max_length,
+    }
+    config = parse_options(AlignConfig, options, what="options")
     folder = run if run is not None else fresh_folder("align")
-    finish(train(config, folder, seed=seed), as_json=as_json)
+    with progress_shown(folder, stderr_console()):
+        done = train(config, folder, seed=seed)
+    finish(done, as_json=as_json)
 
 
 def finish(done: AlignRun, *, as_json: bool) -> None:
@@ -92,16 +97,15 @@ def _print(summary: dict[str, Any]) -> None:
     for column in ("dimension", "margin before", "after", "loss", "limit", "λ", ""):
         table.add_column(column, justify="left" if column in ("dimension", "") else "right", overflow="fold")
     for name, found in summary["dimensions"].items():
-        loss, multiplier = found["result"]["loss"], summary["multipliers"].get(name)
-        table.add_row(
-            Text(visible(name)),
-            f"{found['base']['margin']['value']:+.2f}",
-            f"{found['result']['margin']['value']:+.2f}",
-            f"{loss['value']:.3f}",
-            f"{found['limit']:.3f}",
-            "–" if multiplier is None else f"{multiplier:.2f}",
-            found["verdict"],
+        figures = (
+            (found["base"]["margin"]["value"], "+.2f"),
+            (found["result"]["margin"]["value"], "+.2f"),
+            (found["result"]["loss"]["value"], ".3f"),
+            (found["limit"], ".3f"),
+            (summary["multipliers"].get(name), ".2f"),
         )
+        cells = ("–" if value is None else format(value, form) for value, form in figures)
+        table.add_row(Text(visible(name)), *cells, found["verdict"])
     console.print(table)
     console.print(f"\nNext: edgewise checkup adapter:{summary['adapter']}", markup=False, soft_wrap=True)
 

@@ -102,9 +102,12 @@ def resume(
         return
     if kind == "align":
         from edgewise.cli import align
+        from edgewise.cli.progress import progress_shown
         from edgewise.training.job import resume_align
 
-        align.finish(resume_align(run), as_json=as_json)
+        with progress_shown(run, stderr_console()):
+            trained = resume_align(run)
+        align.finish(trained, as_json=as_json)
         return
     if kind == "probe":
         from edgewise.probing.job import resume_probe

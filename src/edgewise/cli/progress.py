@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,25 @@ async def show_progress(folder: Path, console: Console) -> AsyncIterator[None]:
     finally:
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
+
+
+@contextmanager
+def progress_shown(folder: Path, console: Console) -> Iterator[None]:
+    """The same around work that is not asynchronous and must stay in this thread, so that Ctrl-C ends it."""
+    over = threading.Event()
+
+    async def watch() -> None:
+        async with show_progress(folder, console):
+            while not over.is_set():
+                await asyncio.sleep(_EVERY)
+
+    watcher = threading.Thread(target=lambda: asyncio.run(watch()), name="edgewise-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 async def _bars(folder: Path, console: Console) -> None:

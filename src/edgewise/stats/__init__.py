@@ -17,7 +17,9 @@ __getattr__, __dir__, __all__ = lazy_names(
         ),
         "edgewise.stats.conformal": ("conformal_intervals", "conformal_quantile", "conformal_sets"),
         "edgewise.stats.correlation": ("kendall", "spearman"),
-        "edgewise.stats.intervals": ("clopper_pearson", "mean_estimate", "proportion", "unseen_share", "wilson"),
+        "edgewise.stats.intervals": (
+            "clopper_pearson", "clustered_mean", "mean_estimate", "proportion", "unseen_share", "wilson",
+        ),
         "edgewise.stats.multiple": ("benjamini_hochberg", "holm"),
         "edgewise.stats.paired": ("mcnemar_exact", "paired_difference", "permutation_test"),
         "edgewise.stats.sequential": ("confidence_sequence", "probability_ratio_test"),

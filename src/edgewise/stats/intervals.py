@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from edgewise.core.errors import BadInput
-from edgewise.core.estimate import Measure
+from edgewise.core.estimate import Estimate, Measure, NotMeasured
 from edgewise.stats.checks import Floats, Labels, Numbers, check_choice, check_level, codes, make_measure, vector
 
 Counts = float | Numbers
@@ -155,3 +155,34 @@ def mean_estimate(
         vectorized=True,
     )
     return make_measure(mean, max(0.0, result.low), min(1.0, result.high), units, result.method, level)
+
+
+def clustered_mean(values: Numbers, clusters: Labels, *, level: float = 0.95) -> Measure:
+    """Mean of values of any size, Student's interval with the cluster-robust standard error (Liang and Zeger 1986).
+
+    Args:
+        values: Finite, shape (n,).
+        clusters: What belongs together, shape (n,); clusters are independent. The reported ``n`` is their number.
+        level: Coverage.
+
+    Returns:
+        The estimate; ``NotMeasured`` where there are fewer than two clusters, which tell nothing of the spread.
+
+    Raises:
+        BadInput: Values that are not finite, labels that do not fit, a level outside (0, 1).
+    """
+    from scipy.special import stdtrit
+
+    check_level(level)
+    x = vector("values", values)
+    groups = codes("clusters", clusters, x.size)
+    units = int(groups.max()) + 1 if x.size else 0
+    if units < 2:
+        return NotMeasured(reason="fewer than two clusters")
+    mean = float(x.mean())
+    sums = np.bincount(groups, weights=x - mean)
+    error = float(np.sqrt((sums**2).sum() * units / (units - 1))) / x.size
+    half = float(stdtrit(units - 1, (1 + level) / 2)) * error
+    return Estimate(
+        value=mean, low=mean - half, high=mean + half, n=units, method="cluster-robust Student", level=level
+    )

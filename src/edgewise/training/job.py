@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from edgewise.core.errors import BadInput, RunError
-from edgewise.core.records import Record
+from edgewise.core.records import Record, parse_options
 from edgewise.core.run import Run, installed_versions
 from edgewise.training import adapters
-from edgewise.training.heldout import compare, score_pairs
+from edgewise.training.heldout import compare
 from edgewise.training.lagrangian import Constraint, Controller, Multipliers
 from edgewise.training.pairs import PairData, read_pairs
 from edgewise.training.weighting import Fixed, GroupRobust, Lagrangian, Pooled, Weighting
@@ -25,14 +25,10 @@ from edgewise.training.weighting import Fixed, GroupRobust, Lagrangian, Pooled, 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-METHODS = {
-    "lagdpo": "tolerant constraints on every dimension, by multipliers",
-    "dpo": "all pairs alike",
-    "weighted": "a fixed weight for every dimension",
-    "groupdro": "the worse a dimension, the more weight",
-    "sft": "the chosen answers alone",
-}
-_AT_ONCE = 16  # pairs whose reference log-probabilities are computed together
+_AT_ONCE = 16  # pairs whose log-probabilities are computed together
+
+
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class AlignConfig(Record):
@@ -42,7 +38,8 @@ class AlignConfig(Record):
         model: ``embedded``, or a local folder.
         data: Folder or file of pairs.
         out: Where the trained model goes.
-        method: One of ``METHODS``.
+        method: ``lagdpo`` holds tolerances by multipliers; ``dpo`` takes all pairs alike; ``weighted`` has fixed
+            weights; ``groupdro`` weighs the worse dimension more; ``sft`` learns the chosen answers alone.
         steps, batch, lr, beta: Optimiser steps; pairs in each; learning rate; inverse temperature of DPO.
         tolerance: Most nats of loss by dimension; ``slack`` for those that are not named.
         slack: .5 is what the paper is reported to use; log 2 = .693 is where training begins.
@@ -63,9 +60,9 @@ class AlignConfig(Record):
     batch: int = Field(default=8, ge=1)
     lr: float = Field(default=2e-4, gt=0)
     beta: float = Field(default=0.1, gt=0)
-    tolerance: dict[str, float] = {}
+    tolerance: dict[str, NotNegative] = {}
     slack: float = Field(default=0.5, ge=0)
-    weights: dict[str, float] = {}
+    weights: dict[str, NotNegative] = {}
     controller: Controller = Controller(warmup=5)
     rank: int = Field(default=16, ge=1)
     full_weights: bool = False
@@ -104,7 +101,7 @@ def resume_align(folder: Path) -> AlignRun:
         RunError: Model or data have changed.
     """
     with Run.open(folder, writable=True) as run, _quiet(folder):
-        config = AlignConfig.model_validate(run.manifest.config)
+        config = parse_options(AlignConfig, run.manifest.config, what="manifest")
         data = read_pairs(Path(config.data))
         began = [event.data for event in run.read_events("started")]
         if began and began[0]["data"] != data.digest:
@@ -122,8 +119,6 @@ def _check(config: AlignConfig, data: PairData) -> None:
             raise BadInput(f"there are no pairs of {unknown[0]!r}", field=field, fix=f"there are: {known}")
     if config.batch < len(data.dimensions):
         raise BadInput(f"a batch of {config.batch} cannot hold {len(data.dimensions)} dimensions", field="batch")
-    if config.slack < 0 or any(not math.isfinite(t) or t < 0 for t in config.tolerance.values()):
-        raise BadInput("a tolerance must be at least 0", field="tolerance")
 
 
 def weighting_of(config: AlignConfig, dimensions: Sequence[str]) -> Weighting:
@@ -153,7 +148,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     model, tokenizer = adapters.load_base(config.model, dtype=config.dtype)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    before = score_pairs(model, tokenizer, data.held_out, config.max_length)
+    _check_lengths(tokenizer, data, config.max_length)
     checkpoints = run.path / "artefacts" / "checkpoints"
     args = DPOConfig(
         output_dir=str(checkpoints),
@@ -162,7 +157,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         learning_rate=config.lr,
         beta=config.beta,
         max_length=config.max_length,
-        precompute_ref_log_probs=config.method != "sft",
+        precompute_ref_log_probs=True,
         precompute_ref_batch_size=_AT_ONCE,
         logging_steps=1,
         save_steps=max(1, config.steps // 10),
@@ -187,6 +182,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         model,
         args=args,
         train_dataset=Dataset.from_list([pair.row() for pair in data.train]),
+        eval_dataset=Dataset.from_list([pair.row() for pair in data.held_out]),
         weighting=weighting,
         reference_cache=run.path / "artefacts" / "reference",
         supervised=config.method == "sft",
@@ -198,8 +194,9 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     whole = [path.parent for path in checkpoints.glob(f"checkpoint-*/{STATE}")]
     last = max(whole, key=lambda path: int(path.name.partition("-")[2]), default=None)
     trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    trained = trainer.model
-    after = score_pairs(trained, tokenizer, data.held_out, config.max_length)
+    held_out = trainer.eval_dataset
+    before = np.column_stack([held_out["ref_chosen_logps"], held_out["ref_rejected_logps"]])
+    after = np.concatenate(list(trainer.score(held_out, _AT_ONCE)))
     multipliers = weighting.multipliers.values if isinstance(weighting, Lagrangian) else {}
     lineage = adapters.Lineage(
         base=config.model,
@@ -213,7 +210,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         multipliers=multipliers,
         versions=installed_versions(),
     )
-    adapters.save(trained, tokenizer, Path(config.out), lineage)
+    adapters.save(trainer.model, tokenizer, Path(config.out), lineage)
     history = [row for row in trainer.state.log_history if "loss" in row]
     run.write_table("curve", _curve(history))
     limits = {name: config.tolerance.get(name, config.slack) for name in data.dimensions}
@@ -231,6 +228,15 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     run.events.append("summary", summary)
     run.finish("complete", notes=summary["notes"], seconds=round(time.monotonic() - started, 1))
     return AlignRun(run.path, summary)
+
+
+def _check_lengths(tokenizer: Any, data: PairData, most: int) -> None:
+    """Refuse prompts that leave no room for an answer; TRL would drop them without a word."""
+    prompts = [list(pair.prompt) for pair in (*data.train, *data.held_out)]
+    tokens = tokenizer.apply_chat_template(prompts, add_generation_prompt=True, tokenize=True, return_dict=True)
+    full = sum(len(ids) >= most for ids in tokens["input_ids"])
+    if full:
+        raise BadInput(f"{full} prompts alone fill {most} tokens", field="max_length", fix="a larger --max-length")
 
 
 @contextmanager

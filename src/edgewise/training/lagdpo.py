@@ -7,13 +7,15 @@ weight from a ``Weighting``, batches that hold all dimensions, and the rule's st
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 from trl import DPOConfig, DPOTrainer
@@ -24,6 +26,7 @@ from edgewise.core.files import write_atomically
 from edgewise.training.sampling import StratifiedSampler
 from edgewise.training.weighting import Weighting
 
+Floats = npt.NDArray[np.float64]
 STATE = "weighting.json"
 _CHUNK = 64  # batches of reference log-probabilities between two writes
 
@@ -118,7 +121,7 @@ class LagDPOTrainer(DPOTrainer):  # type: ignore[misc]
             bad = ", ".join(name for name, (mean, _) in means.items() if not np.isfinite(mean))
             raise EdgewiseError(
                 f"the loss of {bad} is not a number at step {self.state.global_step + 1}",
-                fix="go on from the last checkpoint with a smaller --lr",
+                fix="start again with a smaller --lr; the last good checkpoint is in the run's folder",
             )
         weights = self.weighting.weigh(means) if mode == "train" else {name: 1 / len(means) for name in means}
         each = torch.zeros_like(losses)
@@ -142,7 +145,8 @@ class LagDPOTrainer(DPOTrainer):  # type: ignore[misc]
             ref_chosen, ref_rejected = inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
         else:
             with torch.no_grad():
-                ref_chosen, ref_rejected = self.compute_ref_log_probs(self.ref_model or self.model, inputs)
+                plain = {key: value for key, value in inputs.items() if key != "dimension"}
+                ref_chosen, ref_rejected = self.compute_ref_log_probs(self.ref_model or self.model, plain)
         margins = self.beta * ((chosen - ref_chosen) - (rejected - ref_rejected))
         return -functional.logsigmoid(margins), margins
 
@@ -159,33 +163,58 @@ class LagDPOTrainer(DPOTrainer):  # type: ignore[misc]
         )
         return outputs.log_probs[:, -(mask.shape[1] - 1) :].sum(dim=1), mask[:, 1:].sum(dim=1)
 
+    def score(self, dataset: Any, batch_size: int, *, start: int = 0, reference: bool = False) -> Iterator[Floats]:
+        """Log-probabilities of answers in nats, a batch (pairs, 2) at a time, chosen first.
+
+        Args:
+            dataset: Pairs as the trainer has prepared them.
+            batch_size: Pairs at a time.
+            start: The first pair.
+            reference: By the reference instead of the model as it stands.
+        """
+        training = self.model.training
+        self.model.eval()
+        try:
+            for first in range(start, len(dataset), batch_size):
+                examples = [dataset[i] for i in range(first, min(first + batch_size, len(dataset)))]
+                batch = self._prepare_inputs(DataCollatorForPreference.torch_call(self.data_collator, examples))
+                with torch.no_grad():
+                    if reference:
+                        both = torch.stack(self.compute_ref_log_probs(self.ref_model or self.model, batch), dim=1)
+                    else:
+                        both = torch.stack(self._logps(self.model, batch)[0].chunk(2), dim=1)
+                yield both.double().cpu().numpy()
+        finally:
+            self.model.train(training)
+
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
         """Reference log-probabilities as columns, from the cache as far as they are there."""
+        if self.supervised and name == "train":
+            return dataset
         if self._reference_cache is None:
             return super()._precompute_ref_logps(dataset, name, batch_size)
-        ids = [dataset[column] for column in ("prompt_ids", "chosen_ids", "rejected_ids")]
-        words = hashlib.sha256(json.dumps([list(map(list, column)) for column in ids]).encode()).hexdigest()
-        key = hashlib.sha256(f"{self._precompute_model_hash} {words} {self.args.max_length}".encode()).hexdigest()
-        path = self._reference_cache / f"reference-{key[:24]}.npy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = np.load(path) if path.is_file() else np.zeros((0, 2), dtype=np.float32)
-        model = self.ref_model or self.model
-        plain = DataCollatorForPreference.torch_call
-        while len(found) < len(dataset):
-            rows = range(len(found), min(len(found) + batch_size * _CHUNK, len(dataset)))
-            parts = [found]
-            for start in range(rows.start, rows.stop, batch_size):
-                examples = [dataset[i] for i in range(start, min(start + batch_size, rows.stop))]
-                batch = self._prepare_inputs(plain(self.data_collator, examples))
-                parts.append(torch.stack(self.compute_ref_log_probs(model, batch), dim=1).float().cpu().numpy())
-            found = np.concatenate(parts)
-            fresh = path.with_suffix(".tmp.npy")
-            np.save(fresh, found)
-            fresh.replace(path)  # a kill leaves the old file or the new one
-        columns = {"ref_chosen_logps": found[:, 0], "ref_rejected_logps": found[:, 1]}
-        for column, values in columns.items():
+        ids = [list(map(list, dataset[column])) for column in ("prompt_ids", "chosen_ids", "rejected_ids")]
+        words = json.dumps([self._precompute_model_hash, self.args.max_length, ids])
+        path = self._reference_cache / f"reference-{hashlib.sha256(words.encode()).hexdigest()[:24]}.npy"
+        found = np.load(path) if path.is_file() else np.zeros((0, 2))
+        fresh: list[Floats] = []
+        for batch in self.score(dataset, batch_size, start=len(found), reference=True):
+            fresh.append(batch)
+            if len(fresh) == _CHUNK:
+                found, fresh = self._keep(path, [found, *fresh]), []
+        found = self._keep(path, [found, *fresh]) if fresh else found
+        for column, values in zip(("ref_chosen_logps", "ref_rejected_logps"), found.T, strict=True):
             dataset = dataset.add_column(column, values.tolist())
         return dataset
+
+    def _keep(self, path: Path, parts: list[Floats]) -> Floats:
+        whole = np.concatenate(parts)
+        if self.accelerator.is_main_process:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data = io.BytesIO()
+            np.save(data, whole)
+            write_atomically(path, data.getvalue())
+        return whole
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)

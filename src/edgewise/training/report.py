@@ -40,8 +40,8 @@ def build_section(run: Run) -> Section:
 
 def _held_out(summary: dict[str, Any]) -> Table:
     def shown(data: dict[str, Any]) -> str:
-        if data["low"] is None:
-            return f"{data['value']:.3f}"
+        if data["value"] is None:
+            return "not measured"
         return f"{data['value']:.3f} [{data['low']:.3f}, {data['high']:.3f}]"
 
     rows = []
