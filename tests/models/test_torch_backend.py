@@ -136,7 +136,7 @@ def test_a_fault_while_computing_reaches_who_asked_and_the_next_request_is_answe
     from edgewise.models.calls import Call
 
     async def ask() -> Response:
-        with pytest.raises(RuntimeError, match="out of memory"):
+        with pytest.raises(ModelFault, match="RuntimeError: out of memory"):
             await backend.generate(Call(messages=(Message.user("a"),), settings=Settings(max_tokens=2)))
         return await backend.generate(Call(messages=(Message.user("a"),), settings=Settings(max_tokens=2)))
 
@@ -160,3 +160,20 @@ def test_closing_ends_the_thread() -> None:
     for worker in workers:
         worker.join(timeout=5)
     assert not any(worker.is_alive() for worker in workers)
+
+
+def test_closed_with_requests_in_flight_nobody_waits_for_ever_and_it_can_be_asked_again() -> None:
+    backend = TorchBackend(tiny_model, "tiny", batch=1)
+    model = door(backend)
+
+    async def ask() -> list[Any]:
+        calls = [asyncio.ensure_future(model.generate(f"{i}", Settings(max_tokens=200))) for i in range(8)]
+        await asyncio.sleep(0.3)
+        backend.close()
+        return list(await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), timeout=60))
+
+    answered = asyncio.run(ask())
+    assert all(isinstance(a, Response | ModelFault) for a in answered)
+    assert any(isinstance(a, ModelFault) and "closed" in str(a) for a in answered)
+    assert asyncio.run(door(backend).generate("again", Settings(max_tokens=2))).output_tokens == 2
+    backend.close()

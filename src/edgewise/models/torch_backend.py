@@ -83,7 +83,9 @@ class TorchBackend:
                     raise Unsupported("the tokenizer has no chat template", where=self.identity)
                 self._loaded = model, tokenizer, TorchScorer(model, tokenizer)
             if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="edgewise-torch", daemon=True)
+                self._worker = threading.Thread(
+                    target=self._work, args=self._loaded[:2], name="edgewise-torch", daemon=True
+                )
                 self._worker.start()
             return self._loaded
 
@@ -117,34 +119,45 @@ class TorchBackend:
         return await asyncio.to_thread(scorer.score, call.messages, call.continuation or "")
 
     def close(self) -> None:
-        """Release the weights."""
-        self._queue.put(None)
-        self._loaded = None
+        """Release the weights; a later request would load them again."""
+        with self._lock:
+            self._queue.put(None)
+            self._loaded = self._worker = None
 
-    def _work(self) -> None:
+    def _work(self, model: Any, tokenizer: Any) -> None:
         waiting: list[_Job] = []
         while True:
-            if not waiting and (first := self._queue.get()) is not None:
-                waiting.append(first)
-            try:
-                while len(waiting) < 4 * self._batch:
-                    job = self._queue.get(timeout=_TOGETHER)
-                    if job is None:
-                        return
-                    waiting.append(job)
-            except queue.Empty:
-                pass
-            loaded = self._loaded
-            if not waiting or loaded is None:
-                return
+            closed = self._take(waiting)
             # Neighbours in the order of their tokens have the longest beginnings in common.
             waiting.sort(key=lambda job: job.prompt)
             jobs, waiting = waiting[: self._batch], waiting[self._batch :]
             try:
-                answer_all(loaded[0], loaded[1], jobs)
+                if closed:
+                    raise ModelFault("the model was closed", kind="bad_request")
+                answer_all(model, tokenizer, jobs)
             except Exception as error:
-                for job in jobs:
-                    job.settle(None, error)
+                fault = error if isinstance(error, ModelFault) else ModelFault(_words(error), kind="bad_request")
+                for job in (*jobs, *(waiting if closed else ())):
+                    job.settle(None, fault)
+            if closed:
+                return
+
+    def _take(self, waiting: list[_Job]) -> bool:
+        """Add what has been asked for; wait for the first if there is none. Whether the backend was closed."""
+        job = None if waiting else self._queue.get()
+        if job is None and not waiting:
+            return True
+        if job is not None:
+            waiting.append(job)
+        try:
+            while len(waiting) < 4 * self._batch:
+                job = self._queue.get(timeout=_TOGETHER)
+                if job is None:
+                    return True
+                waiting.append(job)
+        except queue.Empty:
+            pass
+        return False
 
 
 def answer_all(model: Any, tokenizer: Any, jobs: Sequence[_Job]) -> None:
@@ -186,6 +199,11 @@ def answer_all(model: Any, tokenizer: Any, jobs: Sequence[_Job]) -> None:
                 cache.batch_select_indices(kept)
                 tokens, mask, alive = tokens[kept], mask[kept], [alive[i] for i in keep]
             mask = torch.cat([mask, mask.new_ones((len(alive), 1))], dim=1)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong in computing, such as memory that ran out, in a line."""
+    return f"{type(error).__name__}: {(str(error) or 'no words').splitlines()[0]}"
 
 
 def _common(prompts: list[list[int]]) -> int:
