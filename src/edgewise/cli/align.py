@@ -94,8 +94,9 @@ def _print(summary: dict[str, Any]) -> None:
 
     console = stdout_console()
     table = Table(box=None, pad_edge=False)
-    for column in ("dimension", "margin before", "after", "loss", "limit", "λ", ""):
-        table.add_column(column, justify="left" if column in ("dimension", "") else "right", overflow="fold")
+    for column in ("dimension", "margin before", "after", "loss", "limit", "λ", "", "certificate"):
+        left = column in ("dimension", "", "certificate")
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
     for name, found in summary["dimensions"].items():
         figures = (
             (found["base"]["margin"]["value"], "+.2f"),
@@ -105,7 +106,7 @@ def _print(summary: dict[str, Any]) -> None:
             (summary["multipliers"].get(name), ".2f"),
         )
         cells = ("–" if value is None else format(value, form) for value, form in figures)
-        table.add_row(Text(visible(name)), *cells, found["verdict"])
+        table.add_row(Text(visible(name)), *cells, found["verdict"], found["certificate"]["verdict"])
     console.print(table)
     console.print(f"\nNext: edgewise checkup adapter:{summary['adapter']}", markup=False, soft_wrap=True)
 

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "edgewise.stats.agreement": ("cohen_kappa", "krippendorff_alpha"),
         "edgewise.stats.resampling": ("BootstrapResult", "bootstrap"),
+        "edgewise.stats.betting": ("betting_evidence", "mean_bounds"),
         "edgewise.stats.calibration": (
             "Reliability", "aurc", "aurc_estimate", "brier_score", "ece_estimate", "excess_aurc",
             "expected_calibration_error", "reliability_curve", "risk_coverage_curve",

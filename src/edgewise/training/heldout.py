@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.profile import Verdict
 from edgewise.stats.intervals import clustered_mean, mean_estimate
+from edgewise.training.certificate import certify
 from edgewise.training.pairs import Pair
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +24,7 @@ def compare(
 
     ``margin`` is the mean of log p(chosen) - log p(rejected) in nats and ``accuracy`` the share above 0. The result has
     besides, against the base as reference: ``reward_margin``, ``reward_accuracy`` and the DPO ``loss``, which is set
-    against its limit.
+    against its limit. ``certificate`` is what ``certify`` says of that, for all dimensions at once.
 
     Args:
         pairs: The held-out ones.
@@ -55,6 +56,7 @@ def compare(
             },
             "limit": limit,
             "verdict": str(_verdict(loss, limit)),
+            "certificate": certify(losses[own], units.tolist(), limit, dimensions=len(limits)),
         }
     return found
 

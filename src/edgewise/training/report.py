@@ -26,6 +26,7 @@ def build_section(run: Run) -> Section:
     rows = run.read_table("curve").to_pylist()
     blocks: list[Block] = [Text(text=note) for note in summary["notes"]]
     blocks.append(_held_out(summary))
+    blocks.extend(_certificates(summary))
     for what, title in _TITLES.items():
         own = [row for row in rows if row["what"] == what and row["dimension"]]
         if own:
@@ -55,6 +56,23 @@ def _held_out(summary: dict[str, Any]) -> Table:
     columns = ("dimension", "margin, base", "margin, result", "accuracy, base", "accuracy, result", "loss, result",
                "limit", "multiplier", "within", "records")  # fmt: skip
     return Table(title="Held-out pairs", columns=columns, rows=tuple(rows))
+
+
+def _certificates(summary: dict[str, Any]) -> list[Block]:
+    certified = {name: found["certificate"] for name, found in summary["dimensions"].items() if "certificate" in found}
+    if not certified:  # a run of before there were any
+        return []
+    rows = [
+        (name, c["verdict"], c["bound"], c["lower"], c["limit"], c["n"], c["decided_at"], c["ceiling"], c["clipped"])
+        for name, c in certified.items()
+    ]
+    columns = ("dimension", "verdict", "upper bound", "lower bound", "limit", "records", "decided at", "ceiling",
+               "clipped")  # fmt: skip
+    note = (
+        "Certificates bound the mean loss of records in nats, losses clipped at the ceiling, for all dimensions "
+        "together at 95 %, and stay valid if more records are added until there is an answer."
+    )
+    return [Table(title="Certificates", columns=columns, rows=tuple(rows)), Text(text=note)]
 
 
 def _lines(title: str, rows: list[dict[str, Any]]) -> Figure:
