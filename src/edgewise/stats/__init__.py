@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         ),
         "edgewise.stats.conformal": ("conformal_intervals", "conformal_quantile", "conformal_sets"),
         "edgewise.stats.correlation": ("kendall", "spearman"),
+        "edgewise.stats.dominance": ("hypervolume", "non_dominated"),
         "edgewise.stats.intervals": (
             "clopper_pearson", "clustered_mean", "mean_estimate", "proportion", "unseen_share", "wilson",
         ),
