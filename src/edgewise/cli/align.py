@@ -48,7 +48,7 @@ def align(
     from edgewise.training.job import AlignConfig
     from edgewise.training.job import align as train
 
-    _needs_training()
+    needs_training()
     options = {
         "model": model if model == "embedded" else str(Path(model).resolve()),  # found again from any folder
         "data": str(data.resolve()),
@@ -59,8 +59,8 @@ def align(
         "lr": lr,
         "beta": beta,
         "slack": slack,
-        "tolerance": _numbers(tolerance or [], "--tolerance"),
-        "weights": _numbers(weight or [], "--weight"),
+        "tolerance": numbers(tolerance or [], "--tolerance"),
+        "weights": numbers(weight or [], "--weight"),
         "rank": rank,
         "full_weights": full_weights,
         "dtype": dtype,
@@ -111,7 +111,12 @@ def _print(summary: dict[str, Any]) -> None:
     console.print(f"\nNext: edgewise checkup adapter:{summary['adapter']}", markup=False, soft_wrap=True)
 
 
-def _numbers(given: list[str], field: str) -> dict[str, float]:
+def numbers(given: list[str], field: str) -> dict[str, float]:
+    """Options DIMENSION=NUMBER.
+
+    Raises:
+        BadInput: One is none; ``field`` is the option's name.
+    """
     found = {}
     for text in given:
         name, _, value = text.partition("=")
@@ -122,7 +127,8 @@ def _numbers(given: list[str], field: str) -> dict[str, float]:
     return found
 
 
-def _needs_training() -> None:
+def needs_training() -> None:
+    """Raise ``MissingExtra`` unless the extra `train` is installed."""
     from importlib.util import find_spec
 
     for package in ("torch", "trl", "peft", "datasets"):

@@ -20,11 +20,12 @@ class Lineage(Record):
         base: Specification of the model that was trained: ``embedded``, or a local folder.
         base_identity: Its weights' identity.
         method: How it was trained.
-        data, data_digest: Files, and their SHA-256.
+        data, data_digest: Files, and their SHA-256; of a merged adapter, those of its parents, and one of these.
         config: Of the training.
         seed: Of the training.
         full_weights: Whether the folder holds whole weights instead of an adapter.
         multipliers: Final ones, by dimension, where the method has any.
+        parents: Identities of the adapters that it was merged from, by dimension.
         versions: Of libraries.
     """
 
@@ -38,6 +39,7 @@ class Lineage(Record):
     seed: int
     full_weights: bool = False
     multipliers: dict[str, float] = {}
+    parents: dict[str, str] = {}
     versions: dict[str, str] = {}
 
 
@@ -98,6 +100,17 @@ def read_lineage(folder: Path) -> Lineage:
     return Lineage.from_json(file.read_bytes(), where=str(file))
 
 
+def check_base(lineage: Lineage, folder: Path) -> None:
+    """Raise ``BadInput`` unless the base is the one that the adapter in a folder was trained on."""
+    found = base_identity(lineage.base)
+    if found != lineage.base_identity:
+        raise BadInput(
+            f"the adapter was trained on {lineage.base_identity}, and {lineage.base} is now {found}",
+            file=folder,
+            fix="restore the base that it was trained on",
+        )
+
+
 def load(folder: Path, *, dtype: str = "float32") -> tuple[Any, Any]:
     """Model and tokenizer of a trained model, its adapter merged into the base.
 
@@ -108,13 +121,7 @@ def load(folder: Path, *, dtype: str = "float32") -> tuple[Any, Any]:
     lineage = read_lineage(folder)
     if lineage.full_weights:
         return load_base(str(folder), dtype=dtype)
-    found = base_identity(lineage.base)
-    if found != lineage.base_identity:
-        raise BadInput(
-            f"the adapter was trained on {lineage.base_identity}, and {lineage.base} is now {found}",
-            file=folder,
-            fix="restore the base that it was trained on",
-        )
+    check_base(lineage, folder)
     from peft import PeftModel
     from safetensors import SafetensorError
 

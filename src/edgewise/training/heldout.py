@@ -44,15 +44,15 @@ def compare(
         loss = clustered_mean(losses[own], units)
         found[name] = {
             "base": {
-                "margin": _shown(clustered_mean(gaps[0][own], units)),
-                "accuracy": _shown(mean_estimate((gaps[0][own] > 0).astype(float), units)),
+                "margin": shown(clustered_mean(gaps[0][own], units)),
+                "accuracy": shown(mean_estimate((gaps[0][own] > 0).astype(float), units)),
             },
             "result": {
-                "margin": _shown(clustered_mean(gaps[1][own], units)),
-                "accuracy": _shown(mean_estimate((gaps[1][own] > 0).astype(float), units)),
-                "reward_margin": _shown(clustered_mean(rewards[own], units)),
-                "reward_accuracy": _shown(mean_estimate((rewards[own] > 0).astype(float), units)),
-                "loss": _shown(loss),
+                "margin": shown(clustered_mean(gaps[1][own], units)),
+                "accuracy": shown(mean_estimate((gaps[1][own] > 0).astype(float), units)),
+                "reward_margin": shown(clustered_mean(rewards[own], units)),
+                "reward_accuracy": shown(mean_estimate((rewards[own] > 0).astype(float), units)),
+                "loss": shown(loss),
             },
             "limit": limit,
             "verdict": str(_verdict(loss, limit)),
@@ -69,6 +69,7 @@ def _verdict(loss: Measure, limit: float) -> Verdict:
     return Verdict.FAIL if loss.low > limit else Verdict.INCONCLUSIVE
 
 
-def _shown(measure: Measure) -> dict[str, Any]:
+def shown(measure: Measure) -> dict[str, Any]:
+    """Value, ends of the interval and n of a measure, as JSON data."""
     data = {key: getattr(measure, key) for key in ("value", "low", "high", "n")}
     return {key: v if v is None or np.isfinite(v) else None for key, v in data.items()}
