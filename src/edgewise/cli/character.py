@@ -1,4 +1,4 @@
-"""``edgewise character`` with ``facets``."""
+"""``edgewise character`` with ``facets`` and ``data``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, print_json, stdout_console
+from edgewise.cli.output import AsJson, conclude, numbers, print_json, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from edgewise.character.facets.job import FacetsRun
+    from edgewise.character.knobs.job import KnobsRun
 
 _SHOWN = 12
 _WIDE = 76
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 @character.callback()
-def _group() -> None:  # without it a group of one command would be that command
+def _group() -> None:
     """Persona dimensions: measured apart from their judges."""
 
 
@@ -136,3 +137,79 @@ def _print_findings(found: dict[str, Any]) -> None:
             f"next: judge {row['judge']} on item {row['item']}, mean standard error {row['mean_se_after']:.3f}",
             markup=False,
         )
+
+
+@character.command("data")
+def data(
+    out: Annotated[Path, typer.Option(help="The data set's folder, which is a run.")],
+    n: Annotated[int, typer.Option("--n", min=8, help="Scenarios, all splits together.")] = 1000,
+    family: Annotated[list[str] | None, typer.Option(help="Only this family of scenarios (repeatable).")] = None,
+    levels: Annotated[int, typer.Option(min=1, max=2, help="Steps of a knob: 1 is off and on.")] = 1,
+    per_dimension: Annotated[int, typer.Option(min=1, help="Pairs of a dimension in a scenario.")] = 2,
+    chains: Annotated[int, typer.Option(min=0, help="Pairs that differ in several, in a scenario.")] = 1,
+    share: Annotated[list[str] | None, typer.Option(help="DIMENSION=SHARE of training pairs (repeatable).")] = None,
+    hold_out: Annotated[list[str] | None, typer.Option(help="A family for the test alone (repeatable).")] = None,
+    model: Annotated[str | None, typer.Option(help="Writes the answers, instead of the grammar.")] = None,
+    vary: Annotated[str | None, typer.Option(help="A model that says prompts in other words.")] = None,
+    attempts: Annotated[int, typer.Option(min=1, help="At an answer by --model.")] = 3,
+    budget: Annotated[str | None, typer.Option(help="Of models: calls=,tokens=,seconds=,cost=.")] = None,
+    families_file: Annotated[Path | None, typer.Option(help="Families of your own (YAML).")] = None,
+    dimensions_file: Annotated[Path | None, typer.Option(help="Dimensions of your own (YAML).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write PersonaKnob: preference pairs that a partial order of persona dimensions decides."""
+    from edgewise.character.knobs.job import KnobsConfig, generate
+    from edgewise.cli.progress import progress_shown
+    from edgewise.core.records import parse_options
+    from edgewise.models.budget import Limits
+
+    options = {
+        "n": n,
+        "families": tuple(family or ()),
+        "levels": levels,
+        "per_dimension": per_dimension,
+        "chains": chains,
+        "shares": numbers(share or [], "--share"),
+        "hold_out": tuple(hold_out or ()),
+        "model": model,
+        "vary": vary,
+        "attempts": attempts,
+        "limits": Limits() if budget is None else Limits.parse(budget),
+        "families_file": None if families_file is None else str(families_file.resolve()),
+        "dimensions_file": None if dimensions_file is None else str(dimensions_file.resolve()),
+    }
+    with progress_shown(out, stderr_console()):
+        done = generate(parse_options(KnobsConfig, options, what="options"), out, seed=seed)
+    finish(done, as_json=as_json)
+
+
+def finish(done: KnobsRun, *, as_json: bool) -> None:
+    """Write the data set's report, print what it holds, and leave."""
+    from edgewise.core.run import Run
+    from edgewise.report.html import write_report
+
+    report = write_report(Run.open(done.run))
+    if as_json:
+        print_json(done.summary)
+    else:
+        _print_data(done.summary)
+    conclude(done.run, "complete", done.summary["notes"], report)
+
+
+def _print_data(found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console = stdout_console()
+    splits = found["splits"]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("pairs", overflow="fold")
+    for split in splits:
+        table.add_column(split, justify="right", no_wrap=True)
+    for name in sorted({name for split in splits.values() for name in split["pairs"]}):
+        counts = {split: data["pairs"].get(name, 0) for split, data in splits.items()}
+        counts["train"] = found["train_pairs"].get("" if name == "chain" else name, 0)
+        table.add_row(name, *(f"{counts[split]:,}" for split in splits))
+    console.print(table)
+    console.print(f"\n{found['records']:,} scenarios, {found['per_second']:,.0f} a second.")
+    console.print(f"Next: edgewise align embedded --data {found['run']} --out ADAPTER", markup=False, soft_wrap=True)

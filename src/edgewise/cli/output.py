@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgewise.core.errors import EdgewiseError
+from edgewise.core.errors import BadInput, EdgewiseError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +36,22 @@ def stderr_console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+def numbers(given: Sequence[str], field: str) -> dict[str, float]:
+    """Options of the form NAME=NUMBER.
+
+    Raises:
+        BadInput: One is of another form.
+    """
+    found = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise BadInput(f"{text!r} is not NAME=NUMBER", field=field) from None
+    return found
 
 
 def conclude(run: Path, status: str, notes: Sequence[str], report: Path) -> None:
