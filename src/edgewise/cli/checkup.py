@@ -100,6 +100,15 @@ def resume(
         job = resume_matrix(run) if kind == "society-matrix" else resume_scenario(run, limits=limits)
         society.finish(watch(run, job), as_json=as_json)
         return
+    if kind == "front":
+        from edgewise.cli import front
+        from edgewise.cli.progress import progress_shown
+        from edgewise.training.front import resume_front
+
+        with progress_shown(run, stderr_console()):
+            swept = resume_front(run)
+        front.finish(swept, as_json=as_json)
+        return
     if kind == "align":
         from edgewise.cli import align
         from edgewise.cli.progress import progress_shown
@@ -108,6 +117,15 @@ def resume(
         with progress_shown(run, stderr_console()):
             trained = resume_align(run)
         align.finish(trained, as_json=as_json)
+        return
+    if kind == "knobs":
+        from edgewise.character.knobs.job import resume_knobs
+        from edgewise.cli import character
+        from edgewise.cli.progress import progress_shown
+
+        with progress_shown(run, stderr_console()):
+            written = resume_knobs(run)
+        character.finish(written, as_json=as_json)
         return
     if kind == "probe":
         from edgewise.probing.job import resume_probe

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgewise.character.facets.report import build_section as facets_section
+from edgewise.character.knobs.report import build_section as knobs_section
 from edgewise.core.errors import EdgewiseError
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.instrument import load_instrument
@@ -19,12 +20,15 @@ from edgewise.ranking.report import build_section as ranking_section
 from edgewise.society.report import build_section as society_section
 from edgewise.society.report import matrix_section
 from edgewise.society.scanning import scan_section
+from edgewise.training.report import build_front_section
 from edgewise.training.report import build_section as align_section
 
 # Kinds of runs that have no profile, and what their one section is made by.
 SECTIONS: dict[str, Callable[[Run], Section]] = {
     "align": align_section,
     "facets": facets_section,
+    "knobs": knobs_section,
+    "front": build_front_section,
     "probe": probing_section,
     "rank": ranking_section,
     "society": society_section,
@@ -155,8 +159,12 @@ def reproduce(manifest: Manifest) -> str:
     config = manifest.config
     if manifest.kind == "align":
         return _reproduce_align(config, manifest.seed)
+    if manifest.kind == "front":
+        return _reproduce_front(config, manifest.seed)
     if manifest.kind == "facets":
         return _reproduce_facets(config)
+    if manifest.kind == "knobs":
+        return _reproduce_knobs(config, manifest.seed)
     if manifest.kind == "rank":
         return _reproduce_rank(config, manifest.seed)
     if manifest.kind == "probe":
@@ -184,12 +192,27 @@ def reproduce(manifest: Manifest) -> str:
 
 def _reproduce_align(config: dict[str, Any], seed: int) -> str:
     words = ["edgewise", "align", str(config["model"]), "--data", config["data"], "--out", config["out"]]
-    for key in ("method", "steps", "batch", "lr", "beta", "slack", "rank", "dtype", "max_length"):
+    words += ["--method", config["method"], "--slack", str(config["slack"]), *_training_options(config)]
+    return shlex.join([*words, "--seed", str(seed)])
+
+
+def _reproduce_front(config: dict[str, Any], seed: int) -> str:
+    training, tolerances = config["align"], ",".join(f"{tolerance:g}" for tolerance in config["tolerances"])
+    words = ["edgewise", "front", str(training["model"]), "--data", training["data"]]
+    if config["dimension"] is None:
+        words += ["--slack", tolerances]
+    else:
+        words += ["--dimension", config["dimension"], "--tolerances", tolerances, "--slack", str(training["slack"])]
+    return shlex.join([*words, *_training_options(training), "--seed", str(seed)])
+
+
+def _training_options(config: dict[str, Any]) -> list[str]:
+    words = []
+    for key in ("steps", "batch", "lr", "beta", "rank", "dtype", "max_length", "held_out"):
         words += [f"--{key.replace('_', '-')}", str(config[key])]
     for option, given in (("--tolerance", "tolerance"), ("--weight", "weights")):
         words += [word for name, value in config[given].items() for word in (option, f"{name}={value}")]
-    words += ["--full-weights"] if config["full_weights"] else []
-    return shlex.join([*words, "--seed", str(seed)])
+    return words + (["--full-weights"] if config["full_weights"] else [])
 
 
 def _reproduce_facets(config: dict[str, Any]) -> str:
@@ -200,6 +223,26 @@ def _reproduce_facets(config: dict[str, Any]) -> str:
     words += [word for name in config.get("covariates", ()) for word in ("--covariate", name)]
     words += ["--per-component"] if config.get("per_component") else []
     words += ["--plan", str(config["plan"])] if config.get("plan") else []
+    return shlex.join(words)
+
+
+def _reproduce_knobs(config: dict[str, Any], seed: int) -> str:
+    from edgewise.character.knobs.job import KnobsConfig
+
+    words = ["edgewise", "character", "data", "--out", "DIR", "--seed", str(seed)]
+    options = {"families": "family", "shares": "share", "limits": "budget"}
+    for name, value in KnobsConfig.model_validate(config):
+        if value == KnobsConfig.model_fields[name].default and name != "n":
+            continue
+        option = f"--{options.get(name, name).replace('_', '-')}"
+        if name == "limits":
+            words += [option, ",".join(f"{k}={v}" for k, v in value.model_dump(exclude_none=True).items())]
+        elif name == "shares":
+            words += [word for dimension, share in value.items() for word in (option, f"{dimension}={share:g}")]
+        elif isinstance(value, tuple):
+            words += [word for item in value for word in (option, item)]
+        else:
+            words += [option, str(value)]
     return shlex.join(words)
 
 

@@ -1,9 +1,10 @@
-"""The report's section on a training run, from the run's folder alone."""
+"""The report's section on a training run, or on a sweep of them, from the run's folder alone."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from edgewise.core.errors import RunError
 from edgewise.core.run import Run
 from edgewise.core.section import Block, Figure, Section, Table, Text
 
@@ -39,19 +40,96 @@ def build_section(run: Run) -> Section:
     return Section(title="Alignment", lead=lead, blocks=tuple(blocks))
 
 
-def _held_out(summary: dict[str, Any]) -> Table:
-    def shown(data: dict[str, Any]) -> str:
-        if data["value"] is None:
-            return "not measured"
-        return f"{data['value']:.3f} [{data['low']:.3f}, {data['high']:.3f}]"
+def build_front_section(run: Run) -> Section:
+    """Held-out losses of each run of a sweep, which of them are on the front, and the hypervolume.
 
+    Raises:
+        RunError: The run has not ended.
+    """
+    ended = list(run.read_events("summary"))
+    if not ended:
+        raise RunError("the run has not ended", where=str(run.path), fix=f"edgewise resume {run.path}")
+    summary = ended[-1].data
+    names, points = list(summary["reference"]), summary["points"]
+    volume = summary["hypervolume"]
+    whose = f"of {summary['dimension']}" if summary["dimension"] else "of all dimensions"
+    front = ", ".join(name for name, point in points.items() if point["on_front"])
+    lead = (
+        f"{summary['model']} trained once for each tolerance {whose}. No other run dominates those at {front}. "
+        f"Hypervolume below log 2 nats in each of {len(names)} dimensions: {_shown(volume)}, {volume['method']}."
+    )
+    rows = [
+        (name, "yes" if point["on_front"] else "no", point["on_front_share"],
+         *(f"{_shown(point['losses'][d])}, {point['certificates'][d]['verdict']}" for d in names))
+        for name, point in points.items()
+    ]  # fmt: skip
+    columns = ("tolerance", "on the front", "in resamples", *(f"loss of {name}, certificate" for name in names))
+    note = (
+        "Losses are means over held-out pairs in nats, intervals at 95 % by record. Certificates are at 95 % for the "
+        "dimensions of one run, not for all runs: whoever picks a run by these figures examines it on new pairs."
+    )
+    blocks = (_front_figure(names, points), Table(title="Runs", columns=columns, rows=tuple(rows)), Text(text=note))
+    return Section(title="Achievable front", lead=lead, blocks=(*map(_text, summary["notes"]), *blocks))
+
+
+def _front_figure(names: list[str], points: dict[str, Any]) -> Figure:
+    """Two dimensions against each other with their intervals, or a line for each run across more."""
+
+    def column(name: str, key: str) -> list[float | None]:
+        return [_rounded(point["losses"][name][key]) for point in points.values()]
+
+    def spread(name: str) -> dict[str, Any]:
+        places = list(zip(*(column(name, key) for key in ("low", "value", "high")), strict=True))
+        up, down = ([0.0 if None in p else abs(p[k] - p[1]) for p in places] for k in (2, 0))
+        return {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
+
+    height: dict[str, Any] = {"height": 380, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}}
+    summary = "; ".join(
+        f"tolerance {name}: " + ", ".join(f"{d} {_shown(point['losses'][d])}" for d in names)
+        for name, point in points.items()
+    )
+    if len(names) == 2:
+        symbols = ["circle" if point["on_front"] else "circle-open" for point in points.values()]
+        scatter = {
+            "type": "scatter", "mode": "markers+text", "text": list(points), "textposition": "top right",
+            "marker": {"size": 10, "symbol": symbols}, "x": column(names[0], "value"), "y": column(names[1], "value"),
+            "error_x": spread(names[0]), "error_y": spread(names[1]),
+        }  # fmt: skip
+        axes = {"xaxis": {"title": {"text": names[0]}}, "yaxis": {"title": {"text": names[1]}}}
+        return Figure(title="Held-out loss, nats", summary=summary, data=(scatter,), layout=height | axes)
+    lines = tuple(
+        {
+            "type": "scatter", "mode": "lines+markers", "name": name, "x": names,
+            "y": [_rounded(point["losses"][d]["value"]) for d in names],
+            "line": {"dash": "solid" if point["on_front"] else "dot"},
+        }
+        for name, point in points.items()
+    )  # fmt: skip
+    return Figure(title="Held-out loss, nats", summary=summary, data=lines, layout=height)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
+
+
+def _text(note: str) -> Text:
+    return Text(text=note)
+
+
+def _shown(data: dict[str, Any]) -> str:
+    if data["value"] is None:
+        return "not measured"
+    return f"{data['value']:.3f} [{data['low']:.3f}, {data['high']:.3f}]"
+
+
+def _held_out(summary: dict[str, Any]) -> Table:
     rows = []
     for name, found in summary["dimensions"].items():
         base, result = found["base"], found["result"]
         rows.append(
-            (name, shown(base["margin"]), shown(result["margin"]), shown(base["accuracy"]), shown(result["accuracy"]),
-             shown(result["loss"]), found["limit"], summary["multipliers"].get(name), found["verdict"],
-             result["loss"]["n"])
+            (name, _shown(base["margin"]), _shown(result["margin"]), _shown(base["accuracy"]),
+             _shown(result["accuracy"]), _shown(result["loss"]), found["limit"], summary["multipliers"].get(name),
+             found["verdict"], result["loss"]["n"])
         )  # fmt: skip
     columns = ("dimension", "margin, base", "margin, result", "accuracy, base", "accuracy, result", "loss, result",
                "limit", "multiplier", "within", "records")  # fmt: skip

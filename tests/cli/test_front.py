@@ -1,0 +1,99 @@
+"""`edgewise front` as a user meets it: the contract, the report, going on after a kill, the wrong words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from support.commands import as_json, edgewise
+from support.tiny_adapters import save_base
+
+pytest.importorskip("trl")
+SHORT = ("--steps", "3", "--batch", "4", "--lr", "0.02", "--beta", "0.5", "--rank", "4", "--max-length", "64")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("front")
+    save_base(folder / "base")
+    rows: list[dict[str, Any]] = [
+        {"prompt": f"Say {i}.", "chosen": f"{i} yes", "rejected": "no", "dimension": ("empathy", "trust")[i % 2]}
+        for i in range(60)
+    ]
+    (folder / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+def run(*words: str, cwd: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = edgewise("front", "base", "--data", "pairs.jsonl", *words, cwd=cwd, COLUMNS="100", OMP_NUM_THREADS="1")
+    assert done.returncode == expect, done.stderr
+    return done
+
+
+def test_the_contract_and_going_on_without_doing_anything_twice(place: Path) -> None:
+    found = as_json(run("--slack", "0.3,0.6", *SHORT, "--run", "f", "--json", cwd=place))
+    assert list(found["points"]) == ["0.3", "0.6"] and found["status"] == "complete"
+    for name, point in found["points"].items():
+        inner = json.loads((place / "f/runs" / name / "manifest.json").read_text())
+        assert inner["kind"] == "align" and inner["config"]["slack"] == float(name)
+        table = pq.read_table(place / f"f/tables/losses-{name}.parquet").to_pylist()
+        own = [row["loss"] for row in table if row["dimension"] == "trust"]
+        assert point["losses"]["trust"]["value"] == pytest.approx(sum(own) / len(own))
+        ended = [json.loads(line) for line in (place / "f/runs" / name / "events.jsonl").read_text().splitlines()]
+        summary = next(event["data"] for event in ended if event["kind"] == "summary")
+        # What the trainer measured and what the saved adapter gives.
+        trained = summary["dimensions"]["trust"]["result"]["loss"]["value"]
+        assert point["losses"]["trust"]["value"] == pytest.approx(trained, abs=2e-3)
+        assert point["certificates"]["trust"]["verdict"] in ("holds", "violated", "undecided")
+        assert Path(point["adapter"]).is_dir() and point["limits"]["trust"] == float(name)
+    volume = found["hypervolume"]
+    assert volume["low"] <= volume["value"] <= volume["high"] and "bootstrap" in volume["method"]
+    report = (place / "f/report.html").read_text()
+    assert "Achievable front" in report and "edgewise front" in report
+
+    shutil.copytree(place / "f", place / "cut")
+    events = (place / "cut/events.jsonl").read_text().splitlines(keepends=True)
+    (place / "cut/events.jsonl").write_text(events[0])
+    shutil.rmtree(place / "cut/runs/0.6")
+    (place / "cut/runs/0.6/tables").mkdir(parents=True)  # killed before its manifest
+    shutil.rmtree(place / "cut/artefacts/adapters/0.6")
+    (place / "cut/tables/losses-0.6.parquet").unlink()
+    untouched = (place / "cut/runs/0.3/events.jsonl").read_bytes()
+    done = edgewise("resume", "cut", "--json", cwd=place, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    again = as_json(done)
+    assert (place / "cut/runs/0.3/events.jsonl").read_bytes() == untouched
+    assert again["hypervolume"]["value"] == pytest.approx(volume["value"], rel=1e-3)
+
+
+def test_one_dimension_swept_and_shown_as_a_table(place: Path) -> None:
+    words = ("--dimension", "trust", "--tolerances", "0.3,0.6", "--slack", "0.55", "--tolerance", "empathy=0.65")
+    shown = run(*words, *SHORT, "--run", "one", cwd=place).stdout
+    assert "on the front" in shown and "Hypervolume" in shown and "loss of trust" in shown
+    config = json.loads((place / "one/runs/0.6/manifest.json").read_text())["config"]
+    assert config["tolerance"] == {"trust": 0.6, "empathy": 0.65} and config["slack"] == 0.55
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--slack", "0.5"), "at least 2 items"),
+        (("--slack", "0.5,0.5"), "two tolerances are the same"),
+        (("--slack", "0.5,x"), "is not numbers with commas"),
+        (("--slack", "0.5,-1"), "greater than or equal to 0"),
+        (("--tolerances", "0.3,0.5"), "whose tolerances"),
+        (("--dimension", "trust"), "its tolerances are missing"),
+        (("--dimension", "trust", "--tolerances", "0.3,0.4", "--slack", "0.1,0.2"), "it is one number"),
+        (("--dimension", "warmth", "--tolerances", "0.3,0.4"), "no pairs of 'warmth'"),
+        (("--slack", "0.3,0.5", "--batch", "1"), "cannot hold 2 dimensions"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_written(words: tuple[str, ...], message: str, place: Path) -> None:
+    error = as_json(run(*words, "--run", "never", "--json", cwd=place, expect=2))["error"]
+    assert message in error["message"] and not (place / "never").exists()
