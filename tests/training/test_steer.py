@@ -143,6 +143,16 @@ def test_margins_follow_the_knob_and_are_those_of_merged_adapters(place: Path, t
     assert set(found["trust"]["others"]) == {"empathy"}
 
 
+def test_a_sample_has_as_many_pairs_of_each_dimension() -> None:
+    from collections import Counter
+
+    from edgewise.training.monotonicity import sampled
+
+    kept = sampled(some_pairs(), 5)
+    assert Counter(pair.dimension for pair in kept) == {"empathy": 5, "trust": 5}
+    assert kept == [pair for pair in some_pairs() if pair in kept] and sampled(some_pairs(), 99) == some_pairs()
+
+
 def test_slopes_and_rising_steps_by_formula() -> None:
     from edgewise.training.monotonicity import monotonicity
 

@@ -25,6 +25,7 @@ def steer(
     out: Annotated[Path | None, typer.Option(help="Where the merged adapter goes.")] = None,
     measure: Annotated[Path | None, typer.Option(help="Pairs, as for `align`: measure how margins follow.")] = None,
     grid: Annotated[str, typer.Option(help="Weights to measure at.")] = "0,0.25,0.5,0.75,1",
+    held_out: Annotated[int, typer.Option(min=2, help="Held-out pairs of a dimension to measure on, at most.")] = 200,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the base's weights.")] = "float32",
     max_length: Annotated[int, typer.Option(min=8, help="Tokens of prompt and answer.")] = 512,
     as_json: AsJson = False,
@@ -54,13 +55,14 @@ def steer(
         check_out(out)  # before anything that takes time
     if measure is not None:
         from edgewise.training.monotonicity import measure as measured
+        from edgewise.training.monotonicity import sampled
         from edgewise.training.pairs import read_pairs
 
         console = stderr_console()
         summary["measured"] = measured(
             folders,
             weights,
-            read_pairs(measure).held_out,
+            sampled(read_pairs(measure).held_out, held_out),
             _grid(grid),
             max_length=max_length,
             dtype=dtype,

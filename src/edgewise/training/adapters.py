@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,6 +46,22 @@ class Lineage(Record):
     versions: dict[str, str] = {}
 
 
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Without libraries' progress bars and their words on what will be renamed."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def load_base(spec: str, *, dtype: str = "float32") -> tuple[Any, Any]:
     """Model and tokenizer of a base: ``embedded``, or a local folder in the format of ``transformers``.
 
@@ -55,12 +74,14 @@ def load_base(spec: str, *, dtype: str = "float32") -> tuple[Any, Any]:
     if spec == "embedded":
         from edgewise.models.embedded import load_torch_model
 
-        found: tuple[Any, Any] = load_torch_model(getattr(torch, dtype))
+        with quiet_loading():
+            found: tuple[Any, Any] = load_torch_model(getattr(torch, dtype))
         return found
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = _folder(spec)
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=getattr(torch, dtype))
+    with quiet_loading():
+        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=getattr(torch, dtype))
     return model, AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
@@ -127,7 +148,8 @@ def load(folder: Path, *, dtype: str = "float32") -> tuple[Any, Any]:
 
     model, tokenizer = load_base(lineage.base, dtype=dtype)
     try:
-        adapted = PeftModel.from_pretrained(model, str(folder))
+        with quiet_loading():
+            adapted = PeftModel.from_pretrained(model, str(folder))
     except (RuntimeError, ValueError, OSError, KeyError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CorruptRecord(f"the adapter cannot be put onto {lineage.base}: {reason}", where=str(folder)) from None

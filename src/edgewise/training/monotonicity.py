@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,18 @@ def measure(
     return result
 
 
+def sampled(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """At most so many pairs of each dimension, in their order; a hash of records' names decides which."""
+    ranked = sorted(range(len(pairs)), key=lambda k: (hashlib.sha256(pairs[k].record.encode()).digest(), k))
+    kept: list[int] = []
+    seen: Counter[str] = Counter()
+    for k in ranked:
+        seen[pairs[k].dimension] += 1
+        if seen[pairs[k].dimension] <= most:
+            kept.append(k)
+    return [pairs[k] for k in sorted(kept)]
+
+
 def monotonicity(curve: Floats, records: Sequence[str], grid: Sequence[float]) -> dict[str, Any]:
     """How margins follow a weight, as JSON data, intervals by record.
 
@@ -132,7 +146,8 @@ def _margins(
         lineage = steer(folders, dict.fromkeys(folders, 1.0), merged)
         adapters.check_base(lineage, next(iter(found.values())).folder)
         base, tokenizer = adapters.load_base(lineage.base, dtype=dtype)
-        model = PeftModel.from_pretrained(base, str(merged)).eval()
+        with adapters.quiet_loading():
+            model = PeftModel.from_pretrained(base, str(merged)).eval()
     if torch.cuda.is_available():
         model = model.to("cuda")
     tokens = tokenise(tokenizer, pairs, max_length)
