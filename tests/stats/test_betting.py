@@ -79,6 +79,14 @@ def test_the_width_is_within_a_small_factor_of_a_fixed_n_interval() -> None:
     assert mean_bounds(x, side="lower")[0] > low and mean_bounds(x, side="upper")[1] < high
 
 
+def test_the_last_interval_alone_does_not_depend_on_the_order() -> None:
+    x = np.random.default_rng(3).beta(2, 5, 80)
+    last = mean_bounds(x, carried=False)
+    assert mean_bounds(np.sort(x), carried=False) == pytest.approx(last, abs=1e-9)
+    low, high = mean_bounds(x)
+    assert last[0] <= low + 1e-12 and high <= last[1] + 1e-12
+
+
 def test_ends_of_the_scale_and_what_is_refused() -> None:
     assert mean_bounds([]) == (0.0, 1.0)
     assert betting_evidence([], 0.5).shape == (0,)

@@ -68,3 +68,29 @@ def test_each_tolerance_has_its_own_configuration(tmp_path: Path) -> None:
     assert [(c.slack, c.tolerance) for c in one.values()] == [(0.5, {"x": 0.6, "y": 0.3}), (0.5, {"x": 0.6, "y": 0.45})]
     with pytest.raises(BadInput, match="no such file"):
         front(FrontConfig(align=align, tolerances=(0.3, 0.45)), tmp_path / "run")
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_the_section_of_the_report_has_every_run(dimensions: int, tmp_path: Path) -> None:
+    from edgewise.core.run import Run
+    from edgewise.training.certificate import certify
+    from edgewise.training.front import summarise
+    from edgewise.training.report import build_front_section
+
+    some = [
+        Pair(({"role": "user", "content": "?"},), "a", "b", "xyz"[i % dimensions], f"r{i // dimensions}")
+        for i in range(20 * dimensions)
+    ]
+    losses = {name: np.random.default_rng(k).gamma(2, 0.2, len(some)) for k, name in enumerate(("0.3", "0.5"))}
+    summary = {"model": "m", "dimension": None, **summarise(some, losses, rng=np.random.default_rng(0))}
+    for name, point in summary["points"].items():
+        units = [pair.record for pair in some]
+        point["certificates"] = {d: certify(losses[name], units, 0.5) for d in summary["reference"]}
+    with Run.create(tmp_path / "run", "front", {}, seed=0) as run:
+        run.events.append("summary", summary)
+        section = build_front_section(run)
+    table = next(block for block in section.blocks if block.kind == "table")
+    figure = next(block for block in section.blocks if block.kind == "figure")
+    assert [row[0] for row in table.rows] == ["0.3", "0.5"] and len(table.columns) == 3 + dimensions
+    assert len(figure.data) == (1 if dimensions == 2 else 2) and "tolerance 0.5" in figure.summary
+    assert "Hypervolume below log 2 nats" in section.lead

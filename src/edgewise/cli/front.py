@@ -82,6 +82,8 @@ def finish(done: AlignRun, *, as_json: bool) -> None:
     from edgewise.core.run import Run
     from edgewise.report.html import write_report
 
+    for point in done.summary["points"].values():
+        write_report(Run.open(Path(point["run"])))
     report = write_report(Run.open(done.run))
     if as_json:
         print_json(done.summary)

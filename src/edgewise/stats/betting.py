@@ -77,16 +77,20 @@ def _log_mean(logs: Floats, weights: Floats) -> Floats:
     return result
 
 
-def mean_bounds(values: Numbers, level: float = 0.95, side: Side = "both") -> tuple[float, float]:
+def mean_bounds(
+    values: Numbers, level: float = 0.95, side: Side = "both", *, carried: bool = True
+) -> tuple[float, float]:
     """Ends of the confidence sequence of a mean after all values: whoever stopped here for whatever reason may use it.
 
-    They are the tightest of all so far. Where the lower end lies above the upper one, no single mean explains the
-    values: it changed on the way.
+    Carried forward they are the tightest of all so far; where the lower end then lies above the upper one, no single
+    mean explains the values: it changed on the way. Otherwise they are those of the last interval alone, a little
+    wider, and do not depend on the values' order.
 
     Args:
         values: In [0, 1], in the order in which they came, shape (n,).
         level: Probability that the mean is within all intervals, at all times.
         side: One end at this level, the other being 0 or 1; or ``both``, each with half the probability to err.
+        carried: Whether ends are carried forward.
 
     Returns:
         Lower and upper end.
@@ -98,16 +102,17 @@ def mean_bounds(values: Numbers, level: float = 0.95, side: Side = "both") -> tu
     check_choice("side", side, Side)
     x = vector("values", values, low=0, high=1)
     error = (1 - level) / (2 if side == "both" else 1)
-    low = 0.0 if side == "upper" else 1 - _upper_end(1 - x, error)
-    return low, 1.0 if side == "lower" else _upper_end(x, error)
+    low = 0.0 if side == "upper" else 1 - _upper_end(1 - x, error, carried)
+    return low, 1.0 if side == "lower" else _upper_end(x, error, carried)
 
 
-def _upper_end(x: Floats, error: float) -> float:
-    """Least mean that was refuted at any time, by bisection: evidence against "at least m" grows with m."""
+def _upper_end(x: Floats, error: float, carried: bool) -> float:
+    """Least mean that is refuted, by bisection: evidence against "at least m" grows with m."""
     kept, refuted = 0.0, 1.0
     for _ in range(50 if x.size else 0):
         middle = (kept + refuted) / 2
-        if betting_evidence(x, middle, "at_least").max() >= -math.log(error):
+        evidence = betting_evidence(x, middle, "at_least")
+        if (evidence.max() if carried else evidence[-1]) >= -math.log(error):
             refuted = middle
         else:
             kept = middle

@@ -1,8 +1,9 @@
 """A certificate that a dimension's loss is within its limit, valid whenever one stops to look.
 
-Held-out records come one after another, and a sequential test by betting asks after each whether the mean loss is above
-the limit or below it (``edgewise.stats.betting``). The first answer stands, and records may be added until there is
-one: the probability that any dimension's answer is wrong stays below the level, with no number of records fixed before.
+A sequential test by betting asks of the held-out records whether the mean loss is above the limit or below it
+(``edgewise.stats.betting``). One may look after every record and add records until there is an answer: the probability
+that any answer that is ever given is wrong stays below the level, with no number of records fixed before. The evidence
+of a set of records does not depend on their order, so a sorted file does no harm.
 
 Losses of DPO have no largest value, and no bound on a mean of such values exists without assumptions. What is certified
 is therefore the mean of losses clipped at a ceiling. Clipping only lowers a mean: ``violated`` holds for the plain loss
@@ -20,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgewise.core.errors import BadInput
-from edgewise.stats.betting import betting_evidence, mean_bounds
+from edgewise.stats.betting import Hypothesis, betting_evidence, mean_bounds
 from edgewise.stats.checks import check_level
 
 Floats = npt.NDArray[np.float64]
 _CEILING = 4.0  # times the untrained loss, or the limit where that is larger
+_REFUTED: dict[str, Hypothesis] = {"holds": "at_least", "violated": "at_most"}  # what each answer says is not so
 
 
 def certify(
@@ -32,8 +34,7 @@ def certify(
 ) -> dict[str, Any]:
     """Whether one dimension's mean loss is within its limit, as JSON data.
 
-    The mean is that of records, each the mean of its pairs' clipped losses. They are taken in an order that their names
-    decide (by a hash), so that a sorted file does not: records are then independent draws as far as they were drawn so.
+    The mean is that of records, each the mean of its pairs' clipped losses; records are independent draws.
 
     Args:
         losses: DPO losses of held-out pairs in nats, shape (pairs,).
@@ -44,11 +45,12 @@ def certify(
 
     Returns:
         ``verdict`` is ``holds``, ``violated`` or ``undecided``; ``bound`` the upper confidence bound and ``lower`` the
-        lower one, in nats; ``n`` the number of records and ``decided_at`` how many of them the answer took;
-        ``ceiling`` in nats, ``clipped`` the share of pairs above it; ``level`` of each bound.
+        lower one, in nats; ``n`` the number of records and ``decided_at`` how many of them were enough, in an order
+        that a hash of their names decides; ``ceiling`` in nats, ``clipped`` the share of pairs above it; ``level`` of
+        each bound.
 
     Raises:
-        BadInput: A limit below 0 or not finite, or losses below 0 or not finite.
+        BadInput: A limit below 0 or not finite, or losses below 0 or no numbers.
     """
     check_level(level)
     if not (math.isfinite(limit) and limit >= 0):
@@ -57,17 +59,16 @@ def certify(
     means = _record_means(np.minimum(losses, ceiling), records) / ceiling
     error = (1 - level) / dimensions
     enough = -math.log(error)
-    within = _first(betting_evidence(means, limit / ceiling, "at_least") >= enough)
-    beyond = _first(betting_evidence(means, limit / ceiling, "at_most") >= enough)
+    share = limit / ceiling
     verdict, decided = "undecided", None
-    if within is not None and (beyond is None or within < beyond):
-        verdict, decided = "holds", within
-    elif beyond is not None:
-        verdict, decided = "violated", beyond
+    for answer, hypothesis in _REFUTED.items():
+        reached = betting_evidence(means, share, hypothesis) >= enough
+        if reached.size and reached[-1]:
+            verdict, decided = answer, int(np.argmax(reached)) + 1
     return {
         "verdict": verdict,
-        "bound": ceiling * mean_bounds(means, 1 - error, "upper")[1],
-        "lower": ceiling * mean_bounds(means, 1 - error, "lower")[0],
+        "bound": ceiling * mean_bounds(means, 1 - error, "upper", carried=False)[1],
+        "lower": ceiling * mean_bounds(means, 1 - error, "lower", carried=False)[0],
         "limit": limit,
         "n": len(means),
         "decided_at": decided,
@@ -85,8 +86,3 @@ def _record_means(values: Floats, records: Sequence[str]) -> Floats:
     # Rounding may lift a mean of clipped values an ulp above the ceiling.
     bounded: Floats = np.minimum(means[order], values.max(initial=0.0))
     return bounded
-
-
-def _first(reached: npt.NDArray[np.bool_]) -> int | None:
-    """How many values it took until something was reached."""
-    return int(np.argmax(reached)) + 1 if reached.any() else None

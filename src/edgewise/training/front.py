@@ -130,7 +130,7 @@ def _carry_out(run: Run, config: FrontConfig, data: PairData) -> AlignRun:
         "dimension": config.dimension,
         **found,
         "run": str(run.path),
-        "notes": [*data.notes, *found["notes"]],
+        "notes": [*dict.fromkeys(note for own in summaries.values() for note in own["notes"]), *found["notes"]],
         "status": "complete",
     }
     run.events.append("summary", summary)
