@@ -37,6 +37,7 @@ def align(
     full_weights: Annotated[bool, typer.Option("--full-weights", help="Train all weights, no adapter.")] = False,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the base's weights.")] = "float32",
     max_length: Annotated[int, typer.Option(min=8, help="Tokens of prompt and answer.")] = 512,
+    held_out: Annotated[int, typer.Option(min=2, help="Held-out pairs of a dimension to score, at most.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of batches and of the adapter.")] = 0,
     run: Annotated[Path | None, typer.Option(help="The run's folder.  [default: runs/DATE-align-N]")] = None,
     as_json: AsJson = False,
@@ -65,6 +66,7 @@ def align(
         "full_weights": full_weights,
         "dtype": dtype,
         "max_length": max_length,
+        "held_out": held_out,
     }
     config = parse_options(AlignConfig, options, what="options")
     folder = run if run is not None else fresh_folder("align")

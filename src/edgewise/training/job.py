@@ -49,6 +49,7 @@ class AlignConfig(Record):
         full_weights: Train all weights instead.
         max_length: Tokens of prompt and answer.
         dtype: Of the base's weights.
+        held_out: Held-out pairs of a dimension that are scored, at most.
     """
 
     SCHEMA: ClassVar[str] = "align/1"
@@ -68,6 +69,7 @@ class AlignConfig(Record):
     full_weights: bool = False
     max_length: int = Field(default=512, ge=8)
     dtype: Literal["float32", "bfloat16"] = "float32"
+    held_out: int = Field(default=200, ge=2)
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,10 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     from edgewise.training.progress import RunCallback
 
     started = time.monotonic()
+    weighting = weighting_of(config, data.dimensions)
+    data = data.needed(
+        config.steps, config.batch, stratified=weighting.stratified, held_out=config.held_out, seed=run.seed
+    )
     run.events.append("started", {"data": data.digest, "pairs": len(data.train), "held_out": len(data.held_out)})
     model, tokenizer = adapters.load_base(config.model, dtype=config.dtype)
     if tokenizer.pad_token is None:
@@ -177,7 +183,6 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         peft_config = LoraConfig(
             r=config.rank, lora_alpha=2 * config.rank, target_modules="all-linear", task_type="CAUSAL_LM"
         )
-    weighting = weighting_of(config, data.dimensions)
     trainer = LagDPOTrainer(
         model,
         args=args,

@@ -99,7 +99,9 @@ class LagDPOTrainer(DPOTrainer):  # type: ignore[misc]
         if "dimension" not in self._signature_columns:  # type: ignore[has-type]
             self._signature_columns = [*self._signature_columns, "dimension"]  # type: ignore[has-type]
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> StratifiedSampler:
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if not self.weighting.stratified:
+            return super()._get_train_sampler(train_dataset)
         pairs = self.train_dataset if train_dataset is None else train_dataset
         size = self.args.per_device_train_batch_size * self.accelerator.num_processes
         return StratifiedSampler(pairs["dimension"], size, self.args.seed)

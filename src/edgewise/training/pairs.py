@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from edgewise.core.errors import BadInput
@@ -58,10 +59,42 @@ class PairData:
     digest: str
     notes: tuple[str, ...]
 
+    def needed(self, steps: int, batch: int, *, stratified: bool, held_out: int, seed: int) -> PairData:
+        """The pairs that so many steps can see, and at most so many held-out ones of each dimension; at random.
+
+        A run asks the reference for every pair that it is given, so it should be given no more than these.
+        """
+        rng = np.random.default_rng((seed, 1))
+        if stratified:
+            each = -(-steps * batch // len(self.dimensions))
+            train = _at_most(self.train, each, rng)
+        else:
+            rows = rng.permutation(len(self.train))[: steps * batch]
+            train = tuple(self.train[i] for i in sorted(rows.tolist()))
+        missing = sorted(set(self.dimensions) - {pair.dimension for pair in train})
+        if missing:  # too rare for so short a run: one pair keeps the dimension known
+            train += tuple(next(pair for pair in self.train if pair.dimension == name) for name in missing)
+        notes = list(self.notes)
+        if len(train) < len(self.train):
+            notes.append(f"{len(train)} of {len(self.train)} training pairs are seen in {steps} steps")
+        kept = _at_most(self.held_out, held_out, rng)
+        if len(kept) < len(self.held_out):
+            notes.append(f"{len(kept)} of {len(self.held_out)} held-out pairs are scored")
+        return PairData(train, kept, self.digest, tuple(notes))
+
     @property
     def dimensions(self) -> tuple[str, ...]:
         """Of the training pairs, sorted."""
         return tuple(sorted({pair.dimension for pair in self.train}))
+
+
+def _at_most(pairs: Sequence[Pair], most: int, rng: np.random.Generator) -> tuple[Pair, ...]:
+    """At most so many of each dimension, at random, in their order."""
+    kept: list[int] = []
+    for name in sorted({pair.dimension for pair in pairs}):
+        own = [i for i, pair in enumerate(pairs) if pair.dimension == name]
+        kept += own if len(own) <= most else rng.permutation(own)[:most].tolist()
+    return tuple(pairs[i] for i in sorted(kept))
 
 
 def read_pairs(path: Path) -> PairData:

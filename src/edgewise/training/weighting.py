@@ -17,7 +17,13 @@ Means = Mapping[str, tuple[float, int]]  # by dimension: mean loss in nats, and 
 
 
 class Weighting(Protocol):
-    """A rule, and its state."""
+    """A rule, and its state.
+
+    Attributes:
+        stratified: Whether its batches hold every dimension, however rare.
+    """
+
+    stratified: bool
 
     def weigh(self, means: Means) -> dict[str, float]:
         """What each dimension's mean is multiplied by in this batch; the state moves on."""
@@ -38,6 +44,8 @@ class Weighting(Protocol):
 
 class Pooled:
     """Every pair counts the same, whatever its dimension: DPO as it stands (Rafailov et al. 2023)."""
+
+    stratified = False
 
     def weigh(self, means: Means) -> dict[str, float]:
         """Shares of the batch."""
@@ -63,6 +71,8 @@ class Fixed(Pooled):
         weights: By dimension, at least 0, not all 0.
     """
 
+    stratified = True
+
     def __init__(self, weights: Mapping[str, float]) -> None:
         total = sum(weights.values())
         if total <= 0 or any(w < 0 or not math.isfinite(w) for w in weights.values()):
@@ -81,6 +91,8 @@ class GroupRobust:
         dimensions: Names.
         rate: Of the exponentiated ascent.
     """
+
+    stratified = True
 
     def __init__(self, dimensions: Sequence[str], rate: float = 0.1) -> None:
         self._rate = rate
@@ -113,6 +125,8 @@ class Lagrangian:
     Args:
         multipliers: They move with every batch.
     """
+
+    stratified = True
 
     def __init__(self, multipliers: Multipliers) -> None:
         self.multipliers = multipliers

@@ -10,7 +10,8 @@ from edgewise.character.checkers.types import Facts
 
 _ADVICE = re.compile(
     r"\byou (?:should|could|need to|ought to|may want to|might want to)\b|\bhave you (?:tried|considered)\b|"
-    r"\btry (?:a|to)\b|\bmy (?:tip|advice)\b|\bmake a list\b|\bi (?:suggest|recommend)\b|\bkeep busy\b|\blook on the bright side\b"
+    r"\btry (?:a|to)\b|\bmy (?:tip|advice)\b|\bmake a list\b|\bi (?:suggest|recommend)\b|\bkeep busy\b|"
+    r"\blook on the bright side\b"
 )
 _PITY = re.compile(
     r"\b(?:i(?:'m| am) (?:so |very |really )?sorry (?:to hear|that you|about)|"

@@ -59,16 +59,14 @@ async def write_answers(
 
     written = [found for found in await asyncio.gather(*(one(r) for r in record.responses)) if found is not None]
     pairs, incomparable = choose(written, rng, per_dimension, chains)
-    lengths = [len(response.text) for response in written]
-    pairs = tuple(
-        pair
-        for pair in pairs
-        if max(lengths[pair.chosen], lengths[pair.rejected])
-        < _LONGEST * min(lengths[pair.chosen], lengths[pair.rejected])
-    )
+    pairs = tuple(pair for pair in pairs if _alike(written[pair.chosen].text, written[pair.rejected].text))
     if not pairs:
         return None
     return replace(record, responses=tuple(written), pairs=pairs, incomparable=incomparable)
+
+
+def _alike(first: str, second: str) -> bool:
+    return 1 / _LONGEST < len(first) / len(second) < _LONGEST
 
 
 def _wanted(dimension: Dimension, level: int, levels: int) -> str:
