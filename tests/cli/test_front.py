@@ -74,8 +74,15 @@ def test_the_contract_and_going_on_without_doing_anything_twice(place: Path) -> 
 
 def test_one_dimension_swept_and_shown_as_a_table(place: Path) -> None:
     words = ("--dimension", "trust", "--tolerances", "0.3,0.6", "--slack", "0.55", "--tolerance", "empathy=0.65")
+    words += ("--held-out", "3")
     shown = run(*words, *SHORT, "--run", "one", cwd=place).stdout
     assert "on the front" in shown and "Hypervolume" in shown and "loss of trust" in shown
+    table = pq.read_table(place / "one/tables/losses-0.6.parquet").to_pylist()
+    assert sorted(row["dimension"] for row in table) == ["empathy"] * 3 + ["trust"] * 3
+    ended = [json.loads(line) for line in (place / "one/runs/0.6/events.jsonl").read_text().splitlines()]
+    summary = next(event["data"] for event in ended if event["kind"] == "summary")["dimensions"]["trust"]
+    own = [row["loss"] for row in table if row["dimension"] == "trust"]  # of the very pairs that the run held out
+    assert sum(own) / 3 == pytest.approx(summary["result"]["loss"]["value"], abs=2e-3)
     config = json.loads((place / "one/runs/0.6/manifest.json").read_text())["config"]
     assert config["tolerance"] == {"trust": 0.6, "empathy": 0.65} and config["slack"] == 0.55
 

@@ -38,6 +38,7 @@ def front(
     full_weights: Annotated[bool, typer.Option("--full-weights", help="Train all weights, no adapter.")] = False,
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the base's weights.")] = "float32",
     max_length: Annotated[int, typer.Option(min=8, help="Tokens of prompt and answer.")] = 512,
+    held_out: Annotated[int, typer.Option(min=2, help="Held-out pairs of a dimension to score, at most.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of every run's batches and adapter.")] = 0,
     run: Annotated[Path | None, typer.Option(help="The run's folder.  [default: runs/DATE-front-N]")] = None,
     as_json: AsJson = False,
@@ -68,6 +69,7 @@ def front(
         "full_weights": full_weights,
         "dtype": dtype,
         "max_length": max_length,
+        "held_out": held_out,
     }
     align = parse_options(AlignConfig, options, what="options")
     chosen = {"align": align, "tolerances": swept, "dimension": dimension}

@@ -106,6 +106,8 @@ def resume_front(folder: Path) -> AlignRun:
 
 def _carry_out(run: Run, config: FrontConfig, data: PairData) -> AlignRun:
     started = time.monotonic()
+    training = config.align  # the same pairs as each run is given, its seed being the front's
+    data = data.needed(training.steps, training.batch, stratified=True, held_out=training.held_out, seed=run.seed)
     run.events.append("started", {"data": data.digest, "pairs": len(data.train), "held_out": len(data.held_out)})
     points = config.points(run.path)
     summaries = {}
