@@ -24,6 +24,7 @@ SHAPES = {
         "r": 2, "lora_alpha": 2, "target_modules": ["down_proj", "q_proj"], "rank_pattern": {"q_proj": 5},
         "alpha_pattern": {"q_proj": 7},
     },
+    "candour": {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "up_proj"], "layers_to_transform": [1]},
 }  # fmt: skip
 
 
@@ -68,6 +69,7 @@ def explicit_sum(place: Path, weights: dict[str, float]) -> Any:
         {"empathy": 0.0, "trust": 0.0, "novelty": 0.0},
         {"trust": 0.25, "novelty": -1.0},
         {"trust": 1.0},
+        {"candour": 1.5, "empathy": 0.3},
     ],
 )
 def test_logits_are_those_of_the_weighted_sum_of_changes(
