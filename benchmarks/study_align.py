@@ -25,13 +25,13 @@ from edgewise.training.job import AlignConfig, align
 from edgewise.training.lagrangian import Controller
 
 QUICK = "--quick" in sys.argv
-STEPS, BATCH, HELD_OUT, SEEDS = (2, 4, 2, 1) if QUICK else (20, 4, 16, 5)
-LR = 1e-3
+STEPS, BATCH, HELD_OUT, SEEDS = (2, 4, 2, 1) if QUICK else (16, 4, 12, 5)
+LR, LAYERS = 1e-3, 10
 WORK = Path(tempfile.gettempdir()) / ("edgewise-study-quick" if QUICK else "edgewise-study")
 SHORT = ("false_premise", "pushback", "fresh_idea", "listening", "vivid_source", "harmless_question")
 SHARES = {"plenty": {}, "rare": {"creativity": 0.05}}
-METHODS = {"plenty": ("lagdpo", "dpo", "weighted", "groupdro", "sft"), "rare": ("lagdpo", "dpo", "weighted", "groupdro"),
-           "conflict": ("lagdpo", "dpo", "weighted", "groupdro")}  # fmt: skip
+ALL = ("lagdpo", "dpo", "weighted", "groupdro", "sft")
+METHODS = {"plenty": ALL, "rare": ("lagdpo", "dpo", "groupdro"), "conflict": ("lagdpo", "dpo", "weighted")}
 # In nats of loss; training begins at log 2 = .693. In conflict the truth is asked for and warmth may give way.
 TOLERANCE = {"plenty": {}, "rare": {}, "conflict": {"anti_sycophancy": 0.5, "empathy": 0.9, "trustworthiness": 0.6}}
 SLACK = 0.5
@@ -87,7 +87,8 @@ def trained(condition: str, method: str, seed: int) -> dict[str, Any]:
         return found
     config = AlignConfig(
         model="embedded", data=str(data(condition)), out=str(WORK / name), method=method, steps=STEPS, batch=BATCH,
-        lr=LR, slack=SLACK, tolerance=TOLERANCE[condition], controller=CONTROLLER, held_out=HELD_OUT, max_length=256,
+        lr=LR, slack=SLACK, tolerance=TOLERANCE[condition], controller=CONTROLLER, held_out=HELD_OUT,
+        layers=LAYERS, max_length=256,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=WORK) as folder:
         done = align(config, Path(folder) / "run", seed=seed)
@@ -117,6 +118,9 @@ def mean(values: Sequence[float], digits: int = 2) -> str:
 
 
 def _condition(condition: str) -> str:
+    for method in ("lagdpo", "dpo"):  # the main comparison first: it is what a stopped study should have
+        for seed in range(SEEDS):
+            trained(condition, method, seed)
     runs = {m: [trained(condition, m, s) for s in range(SEEDS)] for m in METHODS[condition]}
     names = sorted(runs["lagdpo"][0]["dimensions"])
     worst = {m: [min(gain(run["dimensions"][d]) for d in names) for run in found] for m, found in runs.items()}
@@ -169,10 +173,10 @@ def conflict() -> tuple[str, str]:
 def _about(condition: str) -> str:
     limits = ", ".join(f"{k} {v}" for k, v in TOLERANCE[condition].items()) or f"{SLACK} for each"
     return (
-        f"Growth of the held-out margin log p(chosen) - log p(rejected) in nats, mean over {SEEDS} seeds with Student's "
-        f"t interval. {STEPS} steps of {BATCH} pairs, LoRA of rank 16, learning rate {LR:g}; contents, prompts and "
-        f"wordings of held-out pairs are none of the trained ones; {HELD_OUT} held-out pairs a dimension. Tolerances "
-        f"(nats): {limits}. SFT has no reference and is not held to them.\n\n"
+        "Growth of the held-out margin log p(chosen) - log p(rejected) in nats, mean over "
+        f"{SEEDS} seeds with Student's t interval. {STEPS} steps of {BATCH} pairs, LoRA of rank 16 in the last "
+        f"{LAYERS} of 30 layers, learning rate {LR:g}; held-out pairs share no content, prompt or wording with the "
+        f"trained ones, {HELD_OUT} a dimension. Tolerances (nats): {limits}. SFT has no reference and is not held to them.\n\n"
     )
 
 

@@ -124,7 +124,7 @@ def resume(
         from edgewise.cli.progress import progress_shown
 
         with progress_shown(run, stderr_console()):
-            written = resume_knobs(run)
+            written = resume_knobs(run, limits=limits)
         character.finish(written, as_json=as_json)
         return
     if kind == "probe":

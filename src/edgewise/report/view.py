@@ -208,7 +208,7 @@ def _reproduce_front(config: dict[str, Any], seed: int) -> str:
 
 def _training_options(config: dict[str, Any]) -> list[str]:
     words = []
-    for key in ("steps", "batch", "lr", "beta", "rank", "dtype", "max_length", "held_out"):
+    for key in ("steps", "batch", "lr", "beta", "rank", "layers", "dtype", "max_length", "held_out"):
         words += [f"--{key.replace('_', '-')}", str(config[key])]
     for option, given in (("--tolerance", "tolerance"), ("--weight", "weights")):
         words += [word for name, value in config[given].items() for word in (option, f"{name}={value}")]

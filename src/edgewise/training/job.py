@@ -46,6 +46,7 @@ class AlignConfig(Record):
         weights: Of dimensions; 1 unless given.
         controller: Of the multipliers.
         rank: Of the adapter.
+        layers: The adapter is in so many of the last layers alone, which is cheaper; 0 for all.
         full_weights: Train all weights instead.
         max_length: Tokens of prompt and answer.
         dtype: Of the base's weights.
@@ -66,6 +67,7 @@ class AlignConfig(Record):
     weights: dict[str, NotNegative] = {}
     controller: Controller = Controller(warmup=5)
     rank: int = Field(default=16, ge=1)
+    layers: int = Field(default=0, ge=0)
     full_weights: bool = False
     max_length: int = Field(default=512, ge=8)
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -176,13 +178,6 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         dataloader_pin_memory=model.device.type == "cuda",
         warmup_steps=min(10, config.steps // 10),
     )
-    peft_config = None
-    if not config.full_weights:
-        from peft import LoraConfig
-
-        peft_config = LoraConfig(
-            r=config.rank, lora_alpha=2 * config.rank, target_modules="all-linear", task_type="CAUSAL_LM"
-        )
     trainer = LagDPOTrainer(
         model,
         args=args,
@@ -192,7 +187,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         reference_cache=run.path / "artefacts" / "reference",
         supervised=config.method == "sft",
         processing_class=tokenizer,
-        peft_config=peft_config,
+        peft_config=None if config.full_weights else _adapter_config(config, model),
         callbacks=[RunCallback(run, config.steps)],
     )
     trainer.remove_callback(PrinterCallback)  # standard output is ours
@@ -233,6 +228,22 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     run.events.append("summary", summary)
     run.finish("complete", notes=summary["notes"], seconds=round(time.monotonic() - started, 1))
     return AlignRun(run.path, summary)
+
+
+def _adapter_config(config: AlignConfig, model: Any) -> Any:
+    from peft import LoraConfig
+
+    options: dict[str, Any] = {"target_modules": "all-linear"}
+    if config.layers:
+        count = model.config.num_hidden_layers
+        if config.layers > count:
+            raise BadInput(f"the model has {count} layers", field="layers")
+        linear = {name for name, module in model.named_modules() if type(module).__name__ == "Linear" and "." in name}
+        options = {
+            "target_modules": sorted({name.rpartition(".")[2] for name in linear}),
+            "layers_to_transform": list(range(count - config.layers, count)),
+        }
+    return LoraConfig(r=config.rank, lora_alpha=2 * config.rank, task_type="CAUSAL_LM", **options)
 
 
 def _check_lengths(tokenizer: Any, data: PairData, most: int) -> None:

@@ -39,7 +39,7 @@ class Facts:
 
     def data(self) -> dict[str, Any]:
         """What is not empty, as JSON data."""
-        return {key: value for key, value in asdict(self).items() if value}
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items() if v}
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Facts:

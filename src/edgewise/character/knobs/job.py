@@ -25,6 +25,7 @@ from edgewise.core.run import Run
 from edgewise.models.budget import Budget, Limits
 from edgewise.models.door import Model
 from edgewise.models.gather import gather_calls
+from edgewise.models.ledger import read_ledger
 from edgewise.models.open import open_model
 
 _SHARES = {"validation": 0.15, "test": 0.15}
@@ -84,10 +85,13 @@ def generate(config: KnobsConfig, folder: Path, *, seed: int = 0) -> KnobsRun:
         return asyncio.run(_carry_out(run, config))
 
 
-def resume_knobs(folder: Path) -> KnobsRun:
-    """Go on; nothing that a model wrote is asked for again."""
+def resume_knobs(folder: Path, *, limits: Limits | None = None) -> KnobsRun:
+    """Go on, with new limits if they are given; nothing that a model wrote is asked for again."""
     with Run.open(folder, writable=True) as run:
-        return asyncio.run(_carry_out(run, parse_options(KnobsConfig, run.manifest.config, what="manifest")))
+        config = parse_options(KnobsConfig, run.manifest.config, what="manifest")
+        if limits is not None:
+            config = config.model_copy(update={"limits": limits})
+        return asyncio.run(_carry_out(run, config))
 
 
 def _composers(config: KnobsConfig) -> tuple[Composer, Composer | None]:
@@ -170,6 +174,7 @@ async def _written(run: Run, config: KnobsConfig, records: Sequence[KnobRecord])
 
     dimensions = load_dimensions(None if config.dimensions_file is None else Path(config.dimensions_file))
     budget = Budget(config.limits)
+    budget.charge(read_ledger(run.read_events()).usage)
     with _opened(run, config.vary, budget) as varier, _opened(run, config.model, budget) as writer:
 
         async def one(record: KnobRecord) -> KnobRecord | None:
