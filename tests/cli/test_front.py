@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from edgewise.core.run import Manifest
 from support.commands import as_json, edgewise
 from support.tiny_adapters import save_base
 
@@ -85,6 +86,19 @@ def test_one_dimension_swept_and_shown_as_a_table(place: Path) -> None:
     assert sum(own) / 3 == pytest.approx(summary["result"]["loss"]["value"], abs=2e-3)
     config = json.loads((place / "one/runs/0.6/manifest.json").read_text())["config"]
     assert config["tolerance"] == {"trust": 0.6, "empathy": 0.65} and config["slack"] == 0.55
+
+
+def test_the_command_in_the_report_has_only_options_that_there_are(place: Path) -> None:
+    from edgewise.report.view import reproduce
+    from edgewise.training.front import FrontConfig
+    from edgewise.training.job import AlignConfig
+
+    align = AlignConfig(model="base", data="pairs.jsonl", out="o", tolerance={"trust": 0.6}, full_weights=True)
+    config = FrontConfig(align=align, tolerances=(0.3, 0.5), dimension="empathy").model_dump(mode="json")
+    manifest = Manifest(kind="front", config=config, seed=0, created="")
+    options = {word for word in reproduce(manifest).split() if word.startswith("--")}
+    known = edgewise("front", "--help", cwd=place, COLUMNS="100").stdout.split()
+    assert options <= set(known) and {"--tolerances", "--dimension", "--slack", "--full-weights"} <= options
 
 
 @pytest.mark.parametrize(
