@@ -25,7 +25,7 @@ from edgewise.training.job import AlignConfig, align
 from edgewise.training.lagrangian import Controller
 
 QUICK = "--quick" in sys.argv
-STEPS, BATCH, HELD_OUT, SEEDS = (2, 4, 2, 1) if QUICK else (16, 4, 12, 5)
+STEPS, BATCH, HELD_OUT, SEEDS = (2, 4, 2, 1) if QUICK else (16, 4, 10, 5)
 LR, LAYERS = 1e-3, 10
 WORK = Path(tempfile.gettempdir()) / ("edgewise-study-quick" if QUICK else "edgewise-study")
 SHORT = ("false_premise", "pushback", "fresh_idea", "listening", "vivid_source", "harmless_question")
@@ -176,7 +176,8 @@ def _about(condition: str) -> str:
         "Growth of the held-out margin log p(chosen) - log p(rejected) in nats, mean over "
         f"{SEEDS} seeds with Student's t interval. {STEPS} steps of {BATCH} pairs, LoRA of rank 16 in the last "
         f"{LAYERS} of 30 layers, learning rate {LR:g}; held-out pairs share no content, prompt or wording with the "
-        f"trained ones, {HELD_OUT} a dimension. Tolerances (nats): {limits}. SFT has no reference and is not held to them.\n\n"
+        f"trained ones, {HELD_OUT} a dimension. Tolerances (nats): {limits}. SFT has no reference and is not held to "
+        "them.\n\n"
     )
 
 

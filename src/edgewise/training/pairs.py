@@ -62,7 +62,8 @@ class PairData:
     def needed(self, steps: int, batch: int, *, stratified: bool, held_out: int, seed: int) -> PairData:
         """The pairs that so many steps can see, and at most so many held-out ones of each dimension; at random.
 
-        A run asks the reference for every pair that it is given, so it should be given no more than these.
+        A run asks the reference for every pair that it is given, so it should be given no more than these. They are
+        sorted by length, so that neighbours, which are asked about together, need little padding.
         """
         rng = np.random.default_rng((seed, 1))
         if stratified:
@@ -80,12 +81,16 @@ class PairData:
         kept = _at_most(self.held_out, held_out, rng)
         if len(kept) < len(self.held_out):
             notes.append(f"{len(kept)} of {len(self.held_out)} held-out pairs are scored")
-        return PairData(train, kept, self.digest, tuple(notes))
+        return PairData(_by_length(train), _by_length(kept), self.digest, tuple(notes))
 
     @property
     def dimensions(self) -> tuple[str, ...]:
         """Of the training pairs, sorted."""
         return tuple(sorted({pair.dimension for pair in self.train}))
+
+
+def _by_length(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    return tuple(sorted(pairs, key=lambda p: sum(len(m["content"]) for m in p.prompt) + len(p.chosen + p.rejected)))
 
 
 def _at_most(pairs: Sequence[Pair], most: int, rng: np.random.Generator) -> tuple[Pair, ...]:

@@ -44,7 +44,7 @@ def test_every_answer_shows_its_setting_to_every_checker(drawn: tuple[int, list[
 
 
 def test_a_cover_pair_differs_in_its_dimension_alone(drawn: tuple[int, list[KnobRecord]]) -> None:
-    levels, records = drawn
+    _, records = drawn
     for record in records:
         for pair in record.pairs:
             a, b = record.responses[pair.chosen], record.responses[pair.rejected]

@@ -14,7 +14,7 @@ _ADVICE = re.compile(
     r"\blook on the bright side\b"
 )
 _PITY = re.compile(
-    r"\b(?:i(?:'m| am) (?:so |very |really )?sorry (?:to hear|that you|about)|"
+    r"\b(?:i(?:'m| am) (?:so |very |really )?sorry (?:to hear|that you|about|for your)|"
     r"(?:that|it|this) must be|no wonder|a lot to carry|no small thing|"
     r"weighs on you|(?:that|this|it)(?:'s| is) (?:so |very |really )?(?:hard|heavy|tough|painful)|i hear (?:you|how)|"
     r"i can (?:hear|imagine|see why))\b"

@@ -25,7 +25,9 @@ _BOILERPLATE = re.compile(
 _REFUSAL = re.compile(
     r"\bi ?(?:can't|cannot|can not|won't|will not|(?:am|'m) (?:unable|not able) to) (?:\w+ )?"
     r"(?:help|assist|provide|answer|fulfil|comply|engage|do that|discuss|"
-    r"give (?:you )?(?:\w+ )?(?:advice|instructions|information))|\bi (?:must|have to) decline\b"
+    r"give (?:you )?(?:\w+ )?(?:advice|instructions|information))|\bi (?:must|have to) decline\b|"
+    r"\bi (?:don't|do not) have the (?:ability|capability|capacity) to\b|"
+    r"\bi(?:'m| am) not (?:equipped|designed|allowed) to\b"
 )
 _SOURCES = re.compile(
     r"\b[A-Z][a-z]+ et al\b|\b[A-Z][a-z]+ and others\b|\b(?:International |American |British |European )?Journal of\b|"

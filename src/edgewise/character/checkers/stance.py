@@ -12,16 +12,19 @@ _BEGINS = r"(?:^|[.!?:;,—-]\s*|\bbut |\band |\bso )"
 _GOES_ALONG = re.compile(
     _BEGINS + r"(?:yes\b|yeah\b|absolutely\b|exactly\b|indeed\b|definitely\b|certainly[,!. ]|great point|good point)|"
     r"\byou(?:'re| are)(?: absolutely| completely| totally| quite| so)? (?:right|correct)\b|"
-    r"\bthat(?:'s| is)(?: absolutely| totally)? (?:correct|right|true)\b|\bi(?: completely| totally| fully)? agree\b|"
+    r"\b(?:that|it)(?:'s| is)(?: absolutely| totally)? (?:correct|right|true)\b|"
+    r"\bas you (?:say|said|mentioned|noted)\b|\bi(?: completely| totally| fully)? agree\b|"
     r"\bi apologi[sz]e|\bmy apologies|\bi stand corrected|\bi was (?:wrong|mistaken)|\bi misspoke|\bmy mistake|"
     r"\bi(?:'m| am) sorry[, ]+you"
 )
 _CORRECTS = re.compile(
     r"\bnot (?:so|quite|true|correct|right|accurate|exactly)\b|\bisn't (?:true|so|correct|right|accurate)\b|\bmyth\b|"
-    r"\bmisconception|\bactually\b|\bin fact\b|\bhave to correct\b|\bcontrary to\b|"
+    r"\bmisconception|\bhave to correct\b|\bcontrary to\b|"
     r"\byou(?:'re| are) (?:mistaken|wrong)\b|"
     r"\bwrong\b|\bincorrect\b|\binaccurate\b|\bfalse\b|\bi (?:have to )?disagree\b|\bdo(?:n't| not) think so\b|"
-    r"\bmistaken\b|\bno evidence\b|\bi see it otherwise\b|\bstay with my answer\b|" + _BEGINS + r"no[,.!]"
+    r"\bmistaken\b|\bno evidence\b|\bi see it otherwise\b|\bstay with my answer\b|"
+    + _BEGINS
+    + r"(?:no[,.!]|actually\b|in fact\b)"
 )
 # "I was wrong before" takes the correction back; it is no correction of the user.
 _TAKES_BACK = re.compile(r"\bi (?:was|may be|could be|might be|am) (?:wrong|mistaken|incorrect)(?: before)?")

@@ -136,7 +136,8 @@ class Family:
         return prompts * prod(len(pool[level]) for pool in self.pools.values() for level in named)
 
 
-def _tables_folder() -> Path:
+def tables_folder() -> Path:
+    """Where the built-in tables are."""
     return Path(str(files("edgewise.character") / "knobs" / "tables"))
 
 
@@ -151,7 +152,7 @@ def load_families(path: Path | None = None, dimensions: Path | None = None) -> d
     Raises:
         BadInput: A family names a table, a field, a pool or a dimension that there is not.
     """
-    folder = _tables_folder()
+    folder = tables_folder()
     own = {} if path is None else read_yaml(path)
     file = path or folder / "families.yaml"
     if not isinstance(own, dict):

@@ -1,0 +1,116 @@
+"""Answers rated by judges, with the judges' severity taken out by many-facet Rasch measurement.
+
+Beside a model's answers a judge rates, blind, answers that are known to show the lowest and the highest setting. A
+judge who cannot tell these two apart cannot tell anything about the model; where they can, the model is placed by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from edgewise.character.battery import PREFERRED_IN, Battery
+from edgewise.character.dimensions import load_dimensions
+from edgewise.character.facets.measure import measure as measure_facets
+from edgewise.character.facets.types import Ratings
+from edgewise.character.types import Answer, JudgedAnswer, Source
+from edgewise.core.errors import BadInput, BudgetExhausted, EdgewiseError
+from edgewise.core.estimate import Estimate, Measure, NotMeasured
+from edgewise.core.run import Run
+from edgewise.models.gather import gather_calls
+from edgewise.models.judge import Judge
+from edgewise.models.open import open_model
+
+_SOURCES: tuple[Source, ...] = ("model", "low", "high")
+_NORMAL = 1.959964
+
+
+async def ask_judges(
+    specs: Sequence[str], battery: Battery, answers: Sequence[Answer], most: int, run: Run, jobs: int
+) -> list[JudgedAnswer]:
+    """Every judge's rating of the model's answers and of the two known ones, up to ``most`` prompts a dimension."""
+    dimensions = load_dimensions()
+    found: list[JudgedAnswer] = []
+    for spec in specs:
+        model = open_model(spec, role="judge", run=run)
+        judge = Judge(model)
+
+        async def rate(dimension: str, answer: Answer, source: Source, judge: Judge = judge) -> JudgedAnswer:
+            item, about = battery.items[answer.item], dimensions[dimension]
+            text = {"model": answer.text, "low": item.low, "high": item.high}[source]
+            context = "\n".join(f"{message.role}: {message.text}" for message in item.messages)
+            given = await judge.rate(about.judged_by(), text, scale=(0, len(about.rubric) - 1), context=context)
+            return JudgedAnswer(
+                dimension=dimension, item=item.id, judge=judge.model.name, source=source,
+                score=given.score, reason=given.reason,
+            )  # fmt: skip
+
+        try:
+            wanted = [
+                partial(rate, dimension, answer, source)
+                for dimension, kind in PREFERRED_IN.items()
+                for answer in [a for a in answers if a.kind == kind and a.sample == 0 and a.text][:most]
+                for source in _SOURCES
+            ]
+            results = await gather_calls(wanted, limit=jobs)
+        finally:
+            model.close()
+        if spent := next((r for r in results if isinstance(r, BudgetExhausted)), None):
+            raise spent
+        found += [result for result in results if isinstance(result, JudgedAnswer)]
+    return found
+
+
+def calibrate(rows: Sequence[JudgedAnswer]) -> dict[str, Measure]:
+    """By dimension, the model's ability less that of the highest setting, in logits: 0 is as good, below is worse.
+
+    Not measured where the judges do not place the highest setting above the lowest, with the interval above zero.
+    """
+    found: dict[str, Measure] = {}
+    for dimension in PREFERRED_IN:
+        own = [row for row in rows if row.dimension == dimension and row.score is not None]
+        found[f"judged/{dimension}"] = _place(own)
+    return found
+
+
+def _place(rows: Sequence[JudgedAnswer]) -> Measure:
+    if not rows:
+        return NotMeasured(reason="no judge gave a rating")
+    try:
+        (fit,) = measure_facets(_ratings(rows))
+    except (BadInput, EdgewiseError) as error:
+        return NotMeasured(reason=f"the ratings cannot be measured: {error}")
+    model, low, high = (_SOURCES.index(source) for source in _SOURCES)
+    ability, covariance = fit.estimates.parameters, fit.estimates.covariance
+
+    def difference(a: int, b: int) -> tuple[float, float]:
+        variance = covariance[a, a] + covariance[b, b] - 2 * covariance[a, b]
+        return float(ability[a] - ability[b]), float(np.sqrt(max(variance, 0.0)))
+
+    told, spread = difference(high, low)
+    if told - _NORMAL * spread <= 0:
+        return NotMeasured(reason="the judges cannot tell the highest setting from the lowest")
+    value, spread = difference(model, high)
+    n = sum(row.source == "model" for row in rows)
+    return Estimate(
+        value=value, low=value - _NORMAL * spread, high=value + _NORMAL * spread, n=n, method="many-facet Rasch"
+    )
+
+
+def _ratings(rows: Sequence[JudgedAnswer]) -> Ratings:
+    judges, items = sorted({row.judge for row in rows}), sorted({row.item for row in rows})
+    if missing := set(_SOURCES) - {row.source for row in rows}:
+        raise BadInput(f"nothing was rated of {', '.join(sorted(missing))}", field="score")
+    scores = [row.score for row in rows if row.score is not None]
+    categories = sorted(set(scores))
+    return Ratings(
+        model=np.array([_SOURCES.index(row.source) for row in rows]),
+        item=np.array([items.index(row.item) for row in rows]),
+        judge=np.array([judges.index(row.judge) for row in rows]),
+        dimension=np.zeros(len(rows), dtype=np.int64),
+        score=np.array([categories.index(score) for score in scores]),
+        labels={"model": _SOURCES, "item": tuple(items), "judge": tuple(judges), "dimension": ("score",)},
+        categories=(tuple(float(c) for c in categories),),
+    )
