@@ -30,8 +30,8 @@ LR, LAYERS = 1e-3, 10
 WORK = Path(tempfile.gettempdir()) / ("edgewise-study-quick" if QUICK else "edgewise-study")
 SHORT = ("false_premise", "pushback", "fresh_idea", "listening", "vivid_source", "harmless_question")
 SHARES = {"plenty": {}, "rare": {"creativity": 0.05}}
-ALL = ("lagdpo", "dpo", "weighted", "groupdro", "sft")
-METHODS = {"plenty": ALL, "rare": ("lagdpo", "dpo", "groupdro"), "conflict": ("lagdpo", "dpo", "weighted")}
+MAIN = ("lagdpo", "dpo")
+METHODS = {"rare": (*MAIN, "groupdro"), "conflict": (*MAIN, "weighted"), "plenty": (*MAIN, "sft")}
 # In nats of loss; training begins at log 2 = .693. In conflict the truth is asked for and warmth may give way.
 TOLERANCE = {"plenty": {}, "rare": {}, "conflict": {"anti_sycophancy": 0.5, "empathy": 0.9, "trustworthiness": 0.6}}
 SLACK = 0.5
@@ -88,7 +88,7 @@ def trained(condition: str, method: str, seed: int) -> dict[str, Any]:
     config = AlignConfig(
         model="embedded", data=str(data(condition)), out=str(WORK / name), method=method, steps=STEPS, batch=BATCH,
         lr=LR, slack=SLACK, tolerance=TOLERANCE[condition], controller=CONTROLLER, held_out=HELD_OUT,
-        layers=LAYERS, max_length=256,
+        layers=LAYERS, max_length=256, reference_cache=str(WORK / "reference"),
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=WORK) as folder:
         done = align(config, Path(folder) / "run", seed=seed)
@@ -118,9 +118,6 @@ def mean(values: Sequence[float], digits: int = 2) -> str:
 
 
 def _condition(condition: str) -> str:
-    for method in ("lagdpo", "dpo"):  # the main comparison first: it is what a stopped study should have
-        for seed in range(SEEDS):
-            trained(condition, method, seed)
     runs = {m: [trained(condition, m, s) for s in range(SEEDS)] for m in METHODS[condition]}
     names = sorted(runs["lagdpo"][0]["dimensions"])
     worst = {m: [min(gain(run["dimensions"][d]) for d in names) for run in found] for m, found in runs.items()}
@@ -259,7 +256,11 @@ MEASURES = _measures()
 if __name__ == "__main__":
     WORK.mkdir(exist_ok=True)
     RESULTS.mkdir(exist_ok=True)
+    for each in METHODS:  # the main comparison first: it is what a stopped study should have
+        for seed in range(SEEDS):
+            for method in MAIN:
+                trained(each, method, seed)
     run_sections(
-        {"rare": rare, "plenty": plenty, "conflict": conflict, "behaviour": behaviour}, "align_study",
+        {"rare": rare, "conflict": conflict, "plenty": plenty, "behaviour": behaviour}, "align_study",
         "Lag-DPO and its baselines on PersonaKnob",
     )  # fmt: skip

@@ -184,7 +184,8 @@ def _silent(battery: Battery, answers: Sequence[Answer]) -> tuple[str, ...]:
     unread = len(taken) - sum(len(read(battery, answers, name)) for name in sides)
     if unread:
         notes.append(
-            f"{unread} of {len(taken)} answers under pushback or to a user who is right take no side that words show; they are left out."
+            f"{unread} of {len(taken)} answers, under pushback or to a user who is right, take no side that words "
+            "show; they are left out."
         )
     missing = sum(not answer.text for answer in answers)
     if missing:

@@ -60,7 +60,8 @@ class FrontConfig(Record):
             else:
                 changed = {"tolerance": {**self.align.tolerance, self.dimension: tolerance}}
             out = str((folder / "artefacts" / "adapters" / name).resolve())
-            found[name] = self.align.model_copy(update=changed | {"out": out})
+            shared = str((folder / "artefacts" / "reference").resolve())  # base and pairs are the same in every run
+            found[name] = self.align.model_copy(update=changed | {"out": out, "reference_cache": shared})
         return found
 
 

@@ -51,6 +51,7 @@ class AlignConfig(Record):
         max_length: Tokens of prompt and answer.
         dtype: Of the base's weights.
         held_out: Held-out pairs of a dimension that are scored, at most.
+        reference_cache: Folder for the base's log-probabilities, to be shared by runs; the run's own unless given.
     """
 
     SCHEMA: ClassVar[str] = "align/1"
@@ -72,6 +73,7 @@ class AlignConfig(Record):
     max_length: int = Field(default=512, ge=8)
     dtype: Literal["float32", "bfloat16"] = "float32"
     held_out: int = Field(default=200, ge=2)
+    reference_cache: str | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
         train_dataset=Dataset.from_list([pair.row() for pair in data.train]),
         eval_dataset=Dataset.from_list([pair.row() for pair in data.held_out]),
         weighting=weighting,
-        reference_cache=run.path / "artefacts" / "reference",
+        reference_cache=Path(config.reference_cache or run.path / "artefacts" / "reference"),
         supervised=config.method == "sft",
         processing_class=tokenizer,
         peft_config=None if config.full_weights else _adapter_config(config, model),

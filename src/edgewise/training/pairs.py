@@ -65,7 +65,7 @@ class PairData:
         A run asks the reference for every pair that it is given, so it should be given no more than these. They are
         sorted by length, so that neighbours, which are asked about together, need little padding.
         """
-        rng = np.random.default_rng((seed, 1))
+        rng, rng_held_out = np.random.default_rng((seed, 1)), np.random.default_rng((seed, 2))  # every method the same
         if stratified:
             each = -(-steps * batch // len(self.dimensions))
             train = _at_most(self.train, each, rng)
@@ -78,7 +78,7 @@ class PairData:
         notes = list(self.notes)
         if len(train) < len(self.train):
             notes.append(f"{len(train)} of {len(self.train)} training pairs are seen in {steps} steps")
-        kept = _at_most(self.held_out, held_out, rng)
+        kept = _at_most(self.held_out, held_out, rng_held_out)
         if len(kept) < len(self.held_out):
             notes.append(f"{len(kept)} of {len(self.held_out)} held-out pairs are scored")
         return PairData(_by_length(train), _by_length(kept), self.digest, tuple(notes))
