@@ -162,7 +162,7 @@ def test_an_adapter_of_another_base_is_refused(place: Path) -> None:
         ({}, ("base", "--data", "none"), "no such file or folder"),
         ({}, ("nomodel", "--data", "w.jsonl"), "no model that can be trained"),
         ({}, ("base", "--data", "w.jsonl", "--tolerance", "warmth=1"), "no pairs of 'warmth'"),
-        ({}, ("base", "--data", "w.jsonl", "--tolerance", "trust"), "is not DIMENSION=NUMBER"),
+        ({}, ("base", "--data", "w.jsonl", "--tolerance", "trust"), "is not NAME=NUMBER"),
         ({}, ("base", "--data", "w.jsonl", "--batch", "1"), "cannot hold 2 dimensions"),
         ({}, ("base", "--data", "w.jsonl", "--lr", "0"), "greater than 0"),
         ({}, ("base", "--data", "w.jsonl", "--tolerance", "trust=-1"), "greater than or equal to 0"),

@@ -70,7 +70,7 @@ def test_a_table_without_a_merge(place: Path) -> None:
         (("--adapter", "empathy", "--out", "never"), "is not DIMENSION=FOLDER"),
         ((*BOTH, "--adapter", "trust=e", "--out", "never"), "has two adapters"),
         ((*BOTH, "--weight", "warmth=1", "--out", "never"), "there is no adapter of 'warmth'"),
-        ((*BOTH, "--weight", "trust=x", "--out", "never"), "is not DIMENSION=NUMBER"),
+        ((*BOTH, "--weight", "trust=x", "--out", "never"), "is not NAME=NUMBER"),
         ((*BOTH, "--weight", "trust=nan", "--out", "never"), "is no weight"),
         (("--adapter", "trust=t", "--adapter", "x=foreign", "--out", "never"), "it was trained on folder@"),
         (("--adapter", "trust=base", "--out", "never"), "no trained model here"),

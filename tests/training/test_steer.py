@@ -148,7 +148,7 @@ def test_margins_follow_the_knob_and_are_those_of_merged_adapters(place: Path, t
 def test_a_sample_has_as_many_pairs_of_each_dimension() -> None:
     from collections import Counter
 
-    from edgewise.training.monotonicity import sampled
+    from edgewise.training.pairs import sampled
 
     kept = sampled(some_pairs(), 5)
     assert Counter(pair.dimension for pair in kept) == {"empathy": 5, "trust": 5}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
-from edgewise.core.errors import BadInput, MissingExtra
+from edgewise.cli.output import AsJson, conclude, numbers, print_json, stderr_console, stdout_console
+from edgewise.core.errors import MissingExtra
 
 if TYPE_CHECKING:
     from edgewise.training.job import AlignRun
@@ -113,22 +113,6 @@ def _print(summary: dict[str, Any]) -> None:
         table.add_row(Text(visible(name)), *cells, found["verdict"], found["certificate"]["verdict"])
     console.print(table)
     console.print(f"\nNext: edgewise checkup adapter:{summary['adapter']}", markup=False, soft_wrap=True)
-
-
-def numbers(given: list[str], field: str) -> dict[str, float]:
-    """Options DIMENSION=NUMBER.
-
-    Raises:
-        BadInput: One is none; ``field`` is the option's name.
-    """
-    found = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        try:
-            found[name] = float(value)
-        except ValueError:
-            raise BadInput(f"{text!r} is not DIMENSION=NUMBER", field=field) from None
-    return found
 
 
 def needs_training() -> None:

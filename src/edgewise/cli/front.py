@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.align import needs_training, numbers
-from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
+from edgewise.cli.align import needs_training
+from edgewise.cli.output import AsJson, conclude, numbers, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput
 
 if TYPE_CHECKING:

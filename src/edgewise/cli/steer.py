@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.align import needs_training, numbers
-from edgewise.cli.output import AsJson, print_json, stderr_console, stdout_console
+from edgewise.cli.align import needs_training
+from edgewise.cli.output import AsJson, numbers, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput
 
 
@@ -55,8 +55,7 @@ def steer(
         check_out(out)  # before anything that takes time
     if measure is not None:
         from edgewise.training.monotonicity import measure as measured
-        from edgewise.training.monotonicity import sampled
-        from edgewise.training.pairs import read_pairs
+        from edgewise.training.pairs import read_pairs, sampled
 
         console = stderr_console()
         summary["measured"] = measured(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,18 +78,6 @@ def measure(
         others = {other: (curve[names == other], records[names == other].tolist()) for other in found if other != name}
         result[name]["others"] = {other: slope(c, units, steps) for other, (c, units) in others.items()}
     return result
-
-
-def sampled(pairs: Sequence[Pair], most: int) -> list[Pair]:
-    """At most so many pairs of each dimension, in their order; a hash of records' names decides which."""
-    ranked = sorted(range(len(pairs)), key=lambda k: (hashlib.sha256(pairs[k].record.encode()).digest(), k))
-    kept: list[int] = []
-    seen: Counter[str] = Counter()
-    for k in ranked:
-        seen[pairs[k].dimension] += 1
-        if seen[pairs[k].dimension] <= most:
-            kept.append(k)
-    return [pairs[k] for k in sorted(kept)]
 
 
 def monotonicity(curve: Floats, records: Sequence[str], grid: Sequence[float]) -> dict[str, Any]:

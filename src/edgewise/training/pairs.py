@@ -60,12 +60,12 @@ class PairData:
     notes: tuple[str, ...]
 
     def needed(self, steps: int, batch: int, *, stratified: bool, held_out: int, seed: int) -> PairData:
-        """The pairs that so many steps can see, and at most so many held-out ones of each dimension; at random.
+        """The pairs that so many steps can see, at random, and at most so many held-out ones of each dimension.
 
         A run asks the reference for every pair that it is given, so it should be given no more than these. They are
         sorted by length, so that neighbours, which are asked about together, need little padding.
         """
-        rng, rng_held_out = np.random.default_rng((seed, 1)), np.random.default_rng((seed, 2))  # every method the same
+        rng = np.random.default_rng((seed, 1))
         if stratified:
             each = -(-steps * batch // len(self.dimensions))
             train = _at_most(self.train, each, rng)
@@ -78,7 +78,7 @@ class PairData:
         notes = list(self.notes)
         if len(train) < len(self.train):
             notes.append(f"{len(train)} of {len(self.train)} training pairs are seen in {steps} steps")
-        kept = _at_most(self.held_out, held_out, rng_held_out)
+        kept = tuple(sampled(self.held_out, held_out))
         if len(kept) < len(self.held_out):
             notes.append(f"{len(kept)} of {len(self.held_out)} held-out pairs are scored")
         return PairData(_by_length(train), _by_length(kept), self.digest, tuple(notes))
@@ -87,6 +87,18 @@ class PairData:
     def dimensions(self) -> tuple[str, ...]:
         """Of the training pairs, sorted."""
         return tuple(sorted({pair.dimension for pair in self.train}))
+
+
+def sampled(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """At most so many pairs of each dimension, in their order; a hash of records' names decides which."""
+    ranked = sorted(range(len(pairs)), key=lambda k: (hashlib.sha256(pairs[k].record.encode()).digest(), k))
+    kept: list[int] = []
+    seen: Counter[str] = Counter()
+    for k in ranked:
+        seen[pairs[k].dimension] += 1
+        if seen[pairs[k].dimension] <= most:
+            kept.append(k)
+    return [pairs[k] for k in sorted(kept)]
 
 
 def _by_length(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
