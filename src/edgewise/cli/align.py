@@ -8,7 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from edgewise.cli.output import AsJson, conclude, numbers, print_json, stderr_console, stdout_console
-from edgewise.core.errors import MissingExtra
+from edgewise.cli.training_options import (
+    Base,
+    Batch,
+    Beta,
+    DType,
+    FullWeights,
+    HeldOut,
+    Layers,
+    LearningRate,
+    MaxLength,
+    PairsPath,
+    Rank,
+    Steps,
+    Tolerance,
+    TrainingSeed,
+    Weight,
+    base_place,
+    needs_training,
+)
 
 if TYPE_CHECKING:
     from edgewise.training.job import AlignRun
@@ -20,26 +38,26 @@ def register(app: typer.Typer) -> None:
 
 
 def align(
-    model: Annotated[str, typer.Argument(help="`embedded`, or a local folder of transformers.", show_default=False)],
-    data: Annotated[Path, typer.Option(help="Pairs: a folder with train.jsonl and test.jsonl, or one file.")],
+    model: Base,
+    data: PairsPath,
     out: Annotated[Path, typer.Option(help="Where the adapter goes.")],
     method: Annotated[
         Literal["lagdpo", "dpo", "weighted", "groupdro", "sft"], typer.Option(help="How dimensions go together.")
     ] = "lagdpo",
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 100,
-    batch: Annotated[int, typer.Option(min=1, help="Pairs in a step.")] = 8,
-    lr: Annotated[float, typer.Option(help="Learning rate.")] = 2e-4,
-    beta: Annotated[float, typer.Option(help="Inverse temperature of DPO.")] = 0.1,
+    steps: Steps = 100,
+    batch: Batch = 8,
+    lr: LearningRate = 2e-4,
+    beta: Beta = 0.1,
     slack: Annotated[float, typer.Option(min=0, help="Most nats of loss of a dimension (log 2 is untrained).")] = 0.5,
-    tolerance: Annotated[list[str] | None, typer.Option(help="DIMENSION=NATS (repeatable).")] = None,
-    weight: Annotated[list[str] | None, typer.Option(help="DIMENSION=WEIGHT (repeatable).")] = None,
-    rank: Annotated[int, typer.Option(min=1, help="Of the adapter.")] = 16,
-    layers: Annotated[int, typer.Option(min=0, help="Adapt so many of the last layers alone; 0 for all.")] = 0,
-    full_weights: Annotated[bool, typer.Option("--full-weights", help="Train all weights, no adapter.")] = False,
-    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the base's weights.")] = "float32",
-    max_length: Annotated[int, typer.Option(min=8, help="Tokens of prompt and answer.")] = 512,
-    held_out: Annotated[int, typer.Option(min=2, help="Held-out pairs of a dimension to score, at most.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of batches and of the adapter.")] = 0,
+    tolerance: Tolerance = None,
+    weight: Weight = None,
+    rank: Rank = 16,
+    layers: Layers = 0,
+    full_weights: FullWeights = False,
+    dtype: DType = "float32",
+    max_length: MaxLength = 512,
+    held_out: HeldOut = 200,
+    seed: TrainingSeed = 0,
     run: Annotated[Path | None, typer.Option(help="The run's folder.  [default: runs/DATE-align-N]")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +70,7 @@ def align(
 
     needs_training()
     options = {
-        "model": model if model == "embedded" else str(Path(model).resolve()),  # found again from any folder
+        "model": base_place(model),
         "data": str(data.resolve()),
         "out": str(out.resolve()),
         "method": method,
@@ -113,12 +131,3 @@ def _print(summary: dict[str, Any]) -> None:
         table.add_row(Text(visible(name)), *cells, found["verdict"], found["certificate"]["verdict"])
     console.print(table)
     console.print(f"\nNext: edgewise checkup adapter:{summary['adapter']}", markup=False, soft_wrap=True)
-
-
-def needs_training() -> None:
-    """Raise ``MissingExtra`` unless the extra `train` is installed."""
-    from importlib.util import find_spec
-
-    for package in ("torch", "trl", "peft", "datasets"):
-        if find_spec(package) is None:
-            raise MissingExtra(f"training with {package}", "train")

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgewise.cli.align import needs_training
 from edgewise.cli.output import AsJson, conclude, numbers, print_json, stderr_console, stdout_console
+from edgewise.cli.training_options import (
+    Base,
+    Batch,
+    Beta,
+    DType,
+    FullWeights,
+    HeldOut,
+    Layers,
+    LearningRate,
+    MaxLength,
+    PairsPath,
+    Rank,
+    Steps,
+    Tolerance,
+    TrainingSeed,
+    Weight,
+    base_place,
+    needs_training,
+)
 from edgewise.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -21,26 +39,26 @@ def register(app: typer.Typer) -> None:
 
 
 def front(
-    model: Annotated[str, typer.Argument(help="`embedded`, or a local folder of transformers.", show_default=False)],
-    data: Annotated[Path, typer.Option(help="Pairs: a folder with train.jsonl and test.jsonl, or one file.")],
+    model: Base,
+    data: PairsPath,
     slack: Annotated[
         str, typer.Option(help="Tolerances of all dimensions, one run each: 0.35,0.45,0.55. With --dimension, one.")
     ] = "0.5",
     dimension: Annotated[str | None, typer.Option(help="Sweep this dimension's tolerance alone.")] = None,
     tolerances: Annotated[str | None, typer.Option(help="Its tolerances, one run each: 0.3,0.5,0.65.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each run.")] = 100,
-    batch: Annotated[int, typer.Option(min=1, help="Pairs in a step.")] = 8,
-    lr: Annotated[float, typer.Option(help="Learning rate.")] = 2e-4,
-    beta: Annotated[float, typer.Option(help="Inverse temperature of DPO.")] = 0.1,
-    tolerance: Annotated[list[str] | None, typer.Option(help="DIMENSION=NATS that stays (repeatable).")] = None,
-    weight: Annotated[list[str] | None, typer.Option(help="DIMENSION=WEIGHT (repeatable).")] = None,
-    rank: Annotated[int, typer.Option(min=1, help="Of the adapters.")] = 16,
-    layers: Annotated[int, typer.Option(min=0, help="Adapt so many of the last layers alone; 0 for all.")] = 0,
-    full_weights: Annotated[bool, typer.Option("--full-weights", help="Train all weights, no adapter.")] = False,
-    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the base's weights.")] = "float32",
-    max_length: Annotated[int, typer.Option(min=8, help="Tokens of prompt and answer.")] = 512,
-    held_out: Annotated[int, typer.Option(min=2, help="Held-out pairs of a dimension to score, at most.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of every run's batches and adapter.")] = 0,
+    steps: Steps = 100,
+    batch: Batch = 8,
+    lr: LearningRate = 2e-4,
+    beta: Beta = 0.1,
+    tolerance: Tolerance = None,
+    weight: Weight = None,
+    rank: Rank = 16,
+    layers: Layers = 0,
+    full_weights: FullWeights = False,
+    dtype: DType = "float32",
+    max_length: MaxLength = 512,
+    held_out: HeldOut = 200,
+    seed: TrainingSeed = 0,
     run: Annotated[Path | None, typer.Option(help="The run's folder.  [default: runs/DATE-front-N]")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +74,7 @@ def front(
     swept, common = _swept(slack, dimension, tolerances)
     folder = run if run is not None else fresh_folder("front")
     options = {
-        "model": model if model == "embedded" else str(Path(model).resolve()),  # found again from any folder
+        "model": base_place(model),
         "data": str(data.resolve()),
         "out": str(folder.resolve()),
         "steps": steps,

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.align import needs_training
 from edgewise.cli.output import AsJson, numbers, print_json, stderr_console, stdout_console
+from edgewise.cli.training_options import needs_training
 from edgewise.core.errors import BadInput
 
 
