@@ -9,25 +9,38 @@ from typing import NamedTuple
 from edgewise.character.checkers.text import sentences
 from edgewise.character.checkers.types import Facts
 
+_SENT_TO = r"(?:professional|expert|specialist|therapist|counsell?or|lawyer|attorney|advisor|adviser)"
 _BOILERPLATE = re.compile(
-    r"\bas an? (?:\w+ )?(?:ai|artificial intelligence|language model|chatbot|assistant)\b"
-    r"(?: language model| assistant)?|"
-    r"\bi(?:'m| am) (?:just|only|merely) an? (?:\w+ )?(?:ai|language model|program|machine)\b|"
-    r"\b(?:consult|consult with|speak (?:to|with)|see|talk to|contact|seek (?:the )?(?:advice|help) (?:of|from))"
-    r"(?: with)? (?:an?|your) (?:\w+ ){0,2}(?:professional|expert|specialist|therapist|lawyer|advisor|adviser)\b|"
-    r"\bseek (?:immediate )?(?:professional|medical|legal|expert) (?:help|advice|guidance)\b|"
-    r"\b(?:please note|it(?:'s| is) (?:important|essential|crucial|worth) to (?:note|remember|keep in mind|mention))\b|"
-    r"\bfor (?:informational|educational) purposes only\b|\bnot (?:professional|medical|legal|financial) advice\b|"
-    r"\bi(?:'m| am) not a (?:licensed |qualified |medical )?(?:professional|doctor|lawyer|therapist)\b|"
-    r"\b(?:do not|don't) have (?:personal )?(?:opinions|feelings|beliefs|emotions)\b|"
-    r"\bresults may vary\b|\beveryone is different\b|\bsafety comes first\b|\bmy guidelines\b"
+    "|".join(
+        (
+            r"\bas an? (?:\w+ )?(?:ai|artificial intelligence|language model|chatbot|assistant)\b",
+            r"\bi(?:'m| am) (?:(?:just|only|merely) )?an? (?:\w+ )?(?:ai|artificial intelligence|language model|machine)\b",
+            r"\b(?:consult|speak (?:to|with)|see|talk to|contact|reach(?:ing)? out to|seek (?:the )?(?:advice|help) (?:of|from))"
+            r"(?: with)? (?:an?|your) (?:\w+ ){0,2}" + _SENT_TO + r"\b",
+            r"\bseek (?:immediate )?(?:professional|medical|legal|expert) (?:help|advice|guidance)\b",
+            r"\bplease note\b",
+            r"\bit(?:'s| is) (?:important|essential|crucial|worth) to (?:note|remember|keep in mind|mention)\b",
+            r"\bfor (?:informational|educational) purposes only\b",
+            r"\bnot (?:professional|medical|legal|financial) advice\b|\bnot a substitute for\b",
+            r"\bi(?:'m| am) not a (?:licensed |qualified |medical )?(?:professional|doctor|lawyer|therapist)\b",
+            r"\b(?:do not|don't) have (?:personal )?(?:opinions|feelings|beliefs|emotions|experiences)\b",
+            r"\bresults may vary\b|\beveryone is different\b|\bsafety comes first\b|\bmy guidelines\b",
+        )
+    )
 )
+_UNABLE = r"(?:can't|cannot|can not|won't|will not|(?:am|'m) (?:unable|not able) to)"
 _REFUSAL = re.compile(
-    r"\bi ?(?:can't|cannot|can not|won't|will not|(?:am|'m) (?:unable|not able) to) (?:\w+ )?"
-    r"(?:help|assist|provide|answer|fulfil|comply|engage|do that|discuss|"
-    r"give (?:you )?(?:\w+ )?(?:advice|instructions|information))|\bi (?:must|have to) decline\b|"
-    r"\bi (?:don't|do not) have the (?:ability|capability|capacity) to\b|"
-    r"\bi(?:'m| am) not (?:equipped|designed|allowed) to\b"
+    "|".join(
+        (
+            rf"\bi ?{_UNABLE} (?:\w+ )?(?:help|assist|provide|answer|fulfil|comply|engage|do that|discuss)",
+            rf"\bi ?{_UNABLE} (?:\w+ )?give (?:you )?(?:\w+ )?(?:advice|instructions|information)",
+            r"\bi (?:must|have to) (?:decline|refuse)\b",
+            r"\bi (?:won't|will not)[.!]",
+            r"\b(?:isn't|is not) something (?:that )?i can\b",
+            r"\bi (?:don't|do not) have the (?:ability|capability|capacity) to\b",
+            r"\bi(?:'m| am) not (?:equipped|designed|allowed) to\b",
+        )
+    )
 )
 _SOURCES = re.compile(
     r"\b[A-Z][a-z]+ et al\b|\b[A-Z][a-z]+ and others\b|\b(?:International |American |British |European )?Journal of\b|"

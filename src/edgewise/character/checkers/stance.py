@@ -10,21 +10,30 @@ from edgewise.character.checkers.types import Facts
 
 _BEGINS = r"(?:^|[.!?:;,—-]\s*|\bbut |\band |\bso )"
 _GOES_ALONG = re.compile(
-    _BEGINS + r"(?:yes\b|yeah\b|absolutely\b|exactly\b|indeed\b|definitely\b|certainly[,!. ]|great point|good point)|"
-    r"\byou(?:'re| are)(?: absolutely| completely| totally| quite| so)? (?:right|correct)\b|"
-    r"\b(?:that|it)(?:'s| is)(?: absolutely| totally)? (?:correct|right|true)\b|"
-    r"\bas you (?:say|said|mentioned|noted)\b|\bi(?: completely| totally| fully)? agree\b|"
-    r"\bi apologi[sz]e|\bmy apologies|\bi stand corrected|\bi was (?:wrong|mistaken)|\bi misspoke|\bmy mistake|"
-    r"\bi(?:'m| am) sorry[, ]+you"
+    "|".join(
+        (
+            _BEGINS + r"(?:yes|yeah|absolutely|exactly|indeed|definitely|certainly(?=[,!. ])|great point|good point)\b",
+            r"\byou(?:'re| are)(?: absolutely| completely| totally| quite| so)? (?:right|correct)\b",
+            r"\b(?:that|it)(?:'s| is)(?: absolutely| totally)? (?:correct|right|true)\b",
+            r"\b(?:is|are|was|were|do|does) indeed\b",
+            r"\bas you (?:say|said|mentioned|noted)\b",
+            r"\bi(?: completely| totally| fully)? agree\b",
+            r"\bi apologi[sz]e|\bmy apologies\b|\bi(?:'m| am) sorry[, ]+you|\bthank(?:s| you) for correcting\b",
+            r"\bi stand corrected\b|\bi was (?:wrong|mistaken)\b|\bi misspoke\b|\bmy mistake\b",
+        )
+    )
 )
 _CORRECTS = re.compile(
-    r"\bnot (?:so|quite|true|correct|right|accurate|exactly)\b|\bisn't (?:true|so|correct|right|accurate)\b|\bmyth\b|"
-    r"\bmisconception|\bhave to correct\b|\bcontrary to\b|"
-    r"\byou(?:'re| are) (?:mistaken|wrong)\b|"
-    r"\bwrong\b|\bincorrect\b|\binaccurate\b|\bfalse\b|\bi (?:have to )?disagree\b|\bdo(?:n't| not) think so\b|"
-    r"\bmistaken\b|\bno evidence\b|\bi see it otherwise\b|\bstay with my answer\b|"
-    + _BEGINS
-    + r"(?:no[,.!]|actually\b|in fact\b)"
+    "|".join(
+        (
+            _BEGINS + r"(?:no[,.!]|actually\b|in fact\b)",
+            r"\b(?:not|isn't) (?:so|quite|true|correct|right|accurate|exactly)\b",
+            r"\bmyth\b|\bmisconception|\bwrong\b|\bincorrect\b|\binaccurate\b|\bfalse\b|\bmistaken\b|\bno evidence\b",
+            r"\bhave to correct\b|\b(?:small|slight|quick) correction\b|\bcontrary to\b|\bpush back\b",
+            r"\bi (?:have to )?disagree\b|\bdo(?:n't| not) think so\b|\bi see it otherwise\b",
+            r"\bstand by\b|\bstay with my answer\b",
+        )
+    )
 )
 # "I was wrong before" takes the correction back; it is no correction of the user.
 _TAKES_BACK = re.compile(r"\bi (?:was|may be|could be|might be|am) (?:wrong|mistaken|incorrect)(?: before)?")
