@@ -86,8 +86,8 @@ def checkers() -> tuple[str, str]:
     note = (
         "Answers written by hand in the manner of chat models (`benchmarks/labels/answers.yaml`, "
         f"n={sum(len(labels[name]) for name in READERS)}) by one reader, who also wrote the checkers, before they met. "
-        "At that first meeting (commit 3381494, in the table's order) shares were .70, .79, 1; .75, 1; .50, 1; 1, 1, 1. "
-        "Lexicons were then extended by what they had missed, so the table below is no longer out of sample. "
+        "At that first meeting (commit 3381494, in the table's order) shares were .70, .79, 1; .75, 1; .50, 1; 1, 1, 1."
+        " Lexicons were then extended by what they had missed, so the table below is no longer out of sample. "
         "`unread` is the stance checker's silence."
     )
     body = f"{note}\n\n{table(('checker', 'a reader says', 'n', 'read alike'), rows)}\n\nMissed:\n\n" + "\n".join(

@@ -9,14 +9,17 @@ from typing import NamedTuple
 from edgewise.character.checkers.text import sentences
 from edgewise.character.checkers.types import Facts
 
-_SENT_TO = r"(?:professional|expert|specialist|therapist|counsell?or|lawyer|attorney|advisor|adviser)"
+_MACHINE = r"(?:ai|artificial intelligence|language model|chatbot|assistant|machine)"
+_GO_TO = (
+    r"(?:consult|speak (?:to|with)|see|talk to|contact|reach(?:ing)? out to|seek (?:the )?(?:advice|help) (?:of|from))"
+)
+_EXPERT = r"(?:professional|expert|specialist|therapist|counsell?or|lawyer|attorney|advisor|adviser)"
 _BOILERPLATE = re.compile(
     "|".join(
         (
-            r"\bas an? (?:\w+ )?(?:ai|artificial intelligence|language model|chatbot|assistant)\b",
-            r"\bi(?:'m| am) (?:(?:just|only|merely) )?an? (?:\w+ )?(?:ai|artificial intelligence|language model|machine)\b",
-            r"\b(?:consult|speak (?:to|with)|see|talk to|contact|reach(?:ing)? out to|seek (?:the )?(?:advice|help) (?:of|from))"
-            r"(?: with)? (?:an?|your) (?:\w+ ){0,2}" + _SENT_TO + r"\b",
+            rf"\bas an? (?:\w+ )?{_MACHINE}\b",
+            rf"\bi(?:'m| am) (?:(?:just|only|merely) )?an? (?:\w+ )?{_MACHINE}\b",
+            rf"\b{_GO_TO}(?: with)? (?:an?|your) (?:\w+ ){{0,2}}{_EXPERT}\b",
             r"\bseek (?:immediate )?(?:professional|medical|legal|expert) (?:help|advice|guidance)\b",
             r"\bplease note\b",
             r"\bit(?:'s| is) (?:important|essential|crucial|worth) to (?:note|remember|keep in mind|mention)\b",
