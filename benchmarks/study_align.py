@@ -1,6 +1,7 @@
 """Lag-DPO against its baselines on PersonaKnob with the embedded model: five seeds, equal steps.
 
-python benchmarks/study_align.py            # about two hours on two cores; goes on where it was stopped
+python benchmarks/study_align.py            # 80 minutes on two cores; goes on where it was stopped
+python benchmarks/study_align.py --all      # all five methods: 200 minutes
 python benchmarks/study_align.py --quick    # two steps, one seed; writes nothing
 
 Three conditions: all dimensions in plenty; creativity in 5 % of the training pairs; empathy and anti-sycophancy in
@@ -31,10 +32,9 @@ WORK = Path(tempfile.gettempdir()) / ("edgewise-study-quick" if QUICK else "edge
 SHORT = ("false_premise", "pushback", "fresh_idea", "listening", "vivid_source", "harmless_question")
 SHARES = {"plenty": {}, "rare": {"creativity": 0.05}}
 MAIN = ("lagdpo", "dpo")
-METHODS = {"rare": (*MAIN, "groupdro"), "conflict": (*MAIN, "weighted"), "plenty": (*MAIN, "sft")}
-# In nats of loss; training begins at log 2 = .693. In conflict the truth is asked for and warmth may give way.
-TOLERANCE = {"plenty": {}, "rare": {}, "conflict": {"anti_sycophancy": 0.5, "empathy": 0.9, "trustworthiness": 0.6}}
-SLACK = 0.5
+METHODS = (*MAIN, "weighted", "groupdro", "sft") if "--all" in sys.argv else MAIN
+CONDITIONS = ("rare", "conflict", "plenty")
+SLACK = 0.5  # nats of loss of each dimension; training begins at log 2 = .693
 CONTROLLER = Controller(rate=2.0, average=0.5, warmup=2)  # so short a run needs fast multipliers
 
 
@@ -87,7 +87,7 @@ def trained(condition: str, method: str, seed: int) -> dict[str, Any]:
         return found
     config = AlignConfig(
         model="embedded", data=str(data(condition)), out=str(WORK / name), method=method, steps=STEPS, batch=BATCH,
-        lr=LR, slack=SLACK, tolerance=TOLERANCE[condition], controller=CONTROLLER, held_out=HELD_OUT,
+        lr=LR, slack=SLACK, controller=CONTROLLER, held_out=HELD_OUT,
         layers=LAYERS, max_length=256, reference_cache=str(WORK / "reference"),
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=WORK) as folder:
@@ -118,7 +118,7 @@ def mean(values: Sequence[float], digits: int = 2) -> str:
 
 
 def _condition(condition: str) -> str:
-    runs = {m: [trained(condition, m, s) for s in range(SEEDS)] for m in METHODS[condition]}
+    runs = {m: [trained(condition, m, s) for s in range(SEEDS)] for m in METHODS}
     names = sorted(runs["lagdpo"][0]["dimensions"])
     worst = {m: [min(gain(run["dimensions"][d]) for d in names) for run in found] for m, found in runs.items()}
     limits = {d: runs["lagdpo"][0]["dimensions"][d]["limit"] for d in names}
@@ -156,25 +156,24 @@ def _pressure(runs: list[dict[str, Any]], name: str, limit: float) -> tuple[str,
 
 
 def plenty() -> tuple[str, str]:
-    return "Four dimensions in plenty", _about("plenty") + _condition("plenty")
+    return "Four dimensions in plenty", _about() + _condition("plenty")
 
 
 def rare() -> tuple[str, str]:
-    return "Creativity in 5 % of the pairs", _about("rare") + _condition("rare")
+    return "Creativity in 5 % of the pairs", _about() + _condition("rare")
 
 
 def conflict() -> tuple[str, str]:
-    return "Empathy against anti-sycophancy", _about("conflict") + _condition("conflict")
+    return "Empathy against anti-sycophancy", _about() + _condition("conflict")
 
 
-def _about(condition: str) -> str:
-    limits = ", ".join(f"{k} {v}" for k, v in TOLERANCE[condition].items()) or f"{SLACK} for each"
+def _about() -> str:
     return (
         "Growth of the held-out margin log p(chosen) - log p(rejected) in nats, mean over "
         f"{SEEDS} seeds with Student's t interval. {STEPS} steps of {BATCH} pairs, LoRA of rank 16 in the last "
         f"{LAYERS} of 30 layers, learning rate {LR:g}; held-out pairs share no content, prompt or wording with the "
-        f"trained ones, {HELD_OUT} a dimension. Tolerances (nats): {limits}. SFT has no reference and is not held to "
-        "them.\n\n"
+        f"trained ones, {HELD_OUT} a dimension. Tolerance {SLACK:g} nats for each. SFT has no reference and is not "
+        "held to them.\n\n"
     )
 
 
@@ -256,9 +255,9 @@ MEASURES = _measures()
 if __name__ == "__main__":
     WORK.mkdir(exist_ok=True)
     RESULTS.mkdir(exist_ok=True)
-    for each in METHODS:  # the main comparison first: it is what a stopped study should have
+    for each in CONDITIONS:
         for seed in range(SEEDS):
-            for method in MAIN:
+            for method in METHODS:
                 trained(each, method, seed)
     run_sections(
         {"rare": rare, "conflict": conflict, "plenty": plenty, "behaviour": behaviour}, "align_study",
