@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from edgewise.character.battery import PREFERRED_IN, SAMPLES, Battery, Item, draw_battery
 from edgewise.character.measures import HIGHER_IS_BETTER, measure, names, read
-from edgewise.character.types import DIMENSIONS, Answer, CharacterConfig, Preferred, Shift, settings_of
+from edgewise.character.types import CLAIMS, DIMENSIONS, Answer, CharacterConfig, Preferred, Shift, settings_of
 from edgewise.core.errors import BudgetExhausted
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.instrument import Capability, Control, Cost, Instrument
@@ -96,7 +96,7 @@ class Character(Instrument["Model | Actor", CharacterConfig]):
             dimensions=dimensions,
             lower_is_better=tuple(n for n in dimensions if n not in HIGHER_IS_BETTER and not n.startswith("judged/")),
             evidence=_evidence(battery, answers),
-            verdicts={name: _verdict(dimensions.get(name), limit) for name, limit in config.limits.items()},
+            verdicts={name: _verdict(dimensions[CLAIMS[name]], limit) for name, limit in config.limits.items()},
             caveats=(_CAVEAT, f"Meaning is compared by {embedder.name}.", *_silent(battery, answers)),
         )
 
@@ -145,7 +145,7 @@ class Character(Instrument["Model | Actor", CharacterConfig]):
         return build_section(panel, run)
 
 
-def _verdict(found: Measure | None, limit: float) -> Verdict:
+def _verdict(found: Measure, limit: float) -> Verdict:
     """Whether a rate is surely at most its limit; a handful of contents is never sure."""
     if not isinstance(found, Estimate):
         return Verdict.NOT_MEASURED

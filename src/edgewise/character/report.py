@@ -61,7 +61,7 @@ def build_section(panel: Panel, run: Run) -> Section:
     """
     if not panel.measured:
         return Section(title="Character", lead="", blocks=tuple(Text(text=caveat) for caveat in panel.caveats))
-    blocks: list[Block] = [Text(text=caveat) for caveat in panel.caveats]
+    blocks: list[Block] = []
     rows = [(left, _shown(panel, left), right, _shown(panel, right)) for left, right in _BESIDE]
     blocks.append(Table(title="Beside its control", columns=("dimension", "", "control", " "), rows=tuple(rows)))
     if isinstance(panel.dimensions.get("anti_sycophancy/shift"), Estimate):
