@@ -82,7 +82,7 @@ def generate(config: KnobsConfig, folder: Path, *, seed: int = 0) -> KnobsRun:
     """
     _composers(config)
     with Run.create(folder, "knobs", config.model_dump(mode="json"), seed=seed) as run:
-        return asyncio.run(_carry_out(run, config))
+        return _carry_out(run, config)
 
 
 def resume_knobs(folder: Path, *, limits: Limits | None = None) -> KnobsRun:
@@ -91,7 +91,7 @@ def resume_knobs(folder: Path, *, limits: Limits | None = None) -> KnobsRun:
         config = parse_options(KnobsConfig, run.manifest.config, what="manifest")
         if limits is not None:
             config = config.model_copy(update={"limits": limits})
-        return asyncio.run(_carry_out(run, config))
+        return _carry_out(run, config)
 
 
 def _composers(config: KnobsConfig) -> tuple[Composer, Composer | None]:
@@ -132,11 +132,11 @@ def _drawn(run: Run, config: KnobsConfig) -> tuple[list[KnobRecord], list[str]]:
     return records, notes
 
 
-async def _carry_out(run: Run, config: KnobsConfig) -> KnobsRun:
+def _carry_out(run: Run, config: KnobsConfig) -> KnobsRun:
     started = time.monotonic()
     records, notes = _drawn(run, config)
     if config.model is not None or config.vary is not None:
-        records, more = await _written(run, config, records)
+        records, more = asyncio.run(_written(run, config, records))
         notes += more
     if not records:
         raise BadInput("no record passed its checks", field="model", fix="another model, or more --attempts")
