@@ -22,6 +22,8 @@ from _table import RESULTS, run_sections, table
 
 from edgewise.character.knobs import KnobsConfig, generate, load_records
 from edgewise.character.knobs.types import KnobRecord
+from edgewise.core.estimate import Estimate
+from edgewise.stats.intervals import clustered_mean, mean_estimate
 from edgewise.training.job import AlignConfig, align
 from edgewise.training.lagrangian import Controller
 
@@ -130,15 +132,16 @@ def _condition(condition: str) -> str:
         kept = "–" if m == "sft" else f"{sum(within)} of {len(within)}"
         rows.append((m, *cells, mean(worst[m], 1), against, kept))
     columns = ("method", *names, "worst dimension", "Lag-DPO less this, worst dimension", "seeds within all tolerances")
-    pressed = table(("dimension", "tolerance", "averaged violation > 0, share of steps", "multiplier, mean",
-                     "multiplier > 0 where violated", "multiplier > 0 where never violated"),
-                    [_pressure(runs["lagdpo"], d, limits[d]) for d in names])  # fmt: skip
+    pressed = table(
+        ("dimension", "steps with averaged loss above tolerance", "multiplier, mean over steps", "multiplier, last"),
+        [_pressure(runs["lagdpo"], d, limits[d]) for d in names],
+    )
     return f"{table(columns, rows)}\n\nMultipliers of Lag-DPO:\n\n{pressed}"
 
 
 def _pressure(runs: list[dict[str, Any]], name: str, limit: float) -> tuple[str, ...]:
-    """Whether the multiplier of a dimension rose exactly where its averaged loss was above its tolerance."""
-    share, value, rose, idle = [], [], [], []
+    """How long a dimension's averaged training loss was above its tolerance, and what its multiplier came to."""
+    share, value, last = [], [], []
     for run in runs:
         losses = [r["value"] for r in run["curve"] if r["what"] == "loss" and r["dimension"] == name]
         lambdas = [r["value"] for r in run["curve"] if r["what"] == "lambda" and r["dimension"] == name]
@@ -148,11 +151,8 @@ def _pressure(runs: list[dict[str, Any]], name: str, limit: float) -> tuple[str,
             over.append(average > limit)
         share.append(float(np.mean(over)))
         value.append(float(np.mean(lambdas)))
-        late = over[CONTROLLER.warmup :]
-        (rose if any(late) else idle).append(max(lambdas) > 0)
-    return (
-        name, f"{limit:.2f}", mean(share), mean(value), f"{sum(rose)} of {len(rose)}", f"{sum(idle)} of {len(idle)}"
-    )  # fmt: skip
+        last.append(lambdas[-1])
+    return name, mean(share), mean(value), mean(last)
 
 
 def plenty() -> tuple[str, str]:
@@ -194,7 +194,7 @@ def behaviour() -> tuple[str, str]:
                 float(value) for record, answer in zip(prompts, given, strict=True)
                 if record.family in wanted and (value := score(answer, record.facts)) is not None
             ]  # fmt: skip
-            rows.append((measure, name, len(values), mean(values) if values else "–"))
+            rows.append((measure, name, len(values), _estimated(values)))
     for i in (0, 1, len(prompts) // 2):
         said = prompts[i].messages[-1]["content"]
         examples.append(f"> {said}\n>\n" + "\n>\n".join(f"> **{n}:** {_line(answers[n][i])}" for n in answers))
@@ -204,6 +204,12 @@ def behaviour() -> tuple[str, str]:
     )
     body = table(("measure", "model", "n", "mean"), rows) + "\n\n" + "\n\n".join(examples)
     return "Behaviour before and after", note + body
+
+
+def _estimated(values: Sequence[float]) -> str:
+    """Mean with its interval: of shares within 0 and 1, of counts by Student's t."""
+    found = mean_estimate(values) if max(values, default=0) <= 1 else clustered_mean(values, list(range(len(values))))
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]" if isinstance(found, Estimate) else "–"
 
 
 def _line(text: str) -> str:
