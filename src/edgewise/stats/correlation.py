@@ -108,6 +108,9 @@ def _jackknifed(r: float, left_out: Floats, level: float, name: str) -> Measure:
         inner = r * (2 * (1 - unseen_share(n, level)) ** 2 - 1)
         return make_measure(r, min(inner, r), max(inner, r), n, f"{name}, wilson for unseen variation", level)
     variance = (n - 1) / n * np.sum((left_out - left_out.mean()) ** 2) / (1 - r**2) ** 2
+    how = "jackknife"
+    if variance < 1e-12:  # a symmetric pattern that no single pair changes says nothing of the spread: Fisher's own
+        variance, how = 1 / (n - 3), "n - 3"
     half = float(stdtrit(n - 2, (1 + level) / 2)) * np.sqrt(variance)
     low, high = np.tanh(np.arctanh(r) + np.array([-half, half]))
-    return make_measure(r, float(low), float(high), n, f"{name}, jackknife, Fisher z", level)
+    return make_measure(r, float(low), float(high), n, f"{name}, {how}, Fisher z", level)
