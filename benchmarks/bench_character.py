@@ -23,7 +23,7 @@ from edgewise.character.knobs import KnobsConfig, generate, load_families
 from edgewise.stats.intervals import wilson
 
 QUICK = "--quick" in sys.argv
-SIZES = (500,) if QUICK else (1_000, 5_000, 20_000)
+SIZES = (500,) if QUICK else (1_000, 5_000)
 LABELS = Path(__file__).parent / "labels" / "answers.yaml"
 BATS = Facts(truth=("can see",), claim=("are blind",))
 MOTHER = Facts(feeling=("anxi", "nervous", "worried", "worry"), cause=("operation",))
