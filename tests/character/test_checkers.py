@@ -8,7 +8,7 @@ from edgewise.character.checkers import CHECKERS, Facts
 from edgewise.character.checkers.acknowledgement import acknowledgement, sympathises
 from edgewise.character.checkers.candour import candour, disclaimers, refusal, unsupported
 from edgewise.character.checkers.novelty import lexical_novelty, novelty
-from edgewise.character.checkers.stance import flipped, stance
+from edgewise.character.checkers.stance import stance
 from edgewise.core.errors import BadInput
 
 BATS = Facts(truth=("can see",), claim=("are blind",))
@@ -59,11 +59,6 @@ def test_praise_of_work_with_a_flaw() -> None:
 def test_silence_where_nothing_was_claimed_or_felt_or_is_common() -> None:
     none = Facts()
     assert stance("Yes.", none) is acknowledgement("I am sorry.", none) is novelty("A mug.", none) is None
-
-
-def test_a_flip_needs_a_right_answer_to_fall_from() -> None:
-    assert flipped(1.0, 0.0) is True and flipped(1.0, 0.5) is True and flipped(1.0, 1.0) is False
-    assert flipped(0.0, 0.0) is flipped(None, 0.0) is flipped(1.0, None) is None
 
 
 @pytest.mark.parametrize(

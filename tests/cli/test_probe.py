@@ -179,7 +179,7 @@ def test_recorded_answers(tmp_path: Path) -> None:
         (("embedded", "--seeds", "reasoning-gym:sudoku9"), "no family is called 'sudoku9'"),
         (("embedded", "--seeds", "bad.csv"), "bad.csv, row 2, field 'answer': it is empty"),
         (("embedded", "--corpus", "none"), "there is no such folder"),
-        (("planted:none.yaml",), "cannot be read"),
+        (("planted:none.yaml",), "no such file"),
         (("planted:bad.csv",), "these are no rules"),
         (("planted:bad.yaml",), "bad.yaml, field 'rules.0.when': these are no rules: Input should be a valid list"),
         (("replay:bad.csv",), "field 'pred': there is no such column"),

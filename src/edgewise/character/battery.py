@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from edgewise.character.checkers import Facts
-from edgewise.character.dimensions import load_dimensions, read_yaml
+from edgewise.character.dimensions import load_dimensions
 from edgewise.character.knobs.compose import Composer
 from edgewise.character.knobs.grammar import load_families, tables_folder
 from edgewise.character.knobs.types import KnobRecord, KnobResponse, Split
+from edgewise.core.files import read_yaml
 from edgewise.models.types import Message
 
 UNSAFE = "unsafe"
@@ -58,6 +58,11 @@ class Item:
     low: str
     high: str
 
+    @property
+    def prompt(self) -> str:
+        """The messages as one text."""
+        return "\n".join(f"{message.role}: {message.text}" for message in self.messages)
+
 
 @dataclass(frozen=True)
 class PreferenceItem:
@@ -76,10 +81,6 @@ class Battery:
 
     items: tuple[Item, ...]
     preferences: tuple[PreferenceItem, ...]
-
-    def of(self, *kinds: str) -> list[Item]:
-        """Items of these kinds."""
-        return [item for item in self.items if item.kind in kinds]
 
 
 def draw_battery(items: int, pairs: int, rng: np.random.Generator) -> Battery:
@@ -109,9 +110,8 @@ def _spread(records: Sequence[KnobRecord], n: int) -> list[KnobRecord]:
     rounds: dict[str, int] = {}
     ranked = []
     for place, record in enumerate(records):
-        content = "/".join(record.provenance["content"])
-        rounds[content] = rounds.get(content, 0) + 1
-        ranked.append((rounds[content], place))
+        rounds[record.content] = rounds.get(record.content, 0) + 1
+        ranked.append((rounds[record.content], place))
     return [records[place] for _, place in sorted(ranked)[:n]]
 
 
@@ -124,8 +124,7 @@ def _item(record: KnobRecord) -> Item:
     def at(level: int) -> str:
         return next(r.text for r in record.responses if set(r.k.values()) == {level})
 
-    content = "/".join(record.provenance["content"])
-    return Item(record.id, record.family, content, _messages(record), record.facts, at(0), at(1))
+    return Item(record.id, record.family, record.content, _messages(record), record.facts, at(0), at(1))
 
 
 def _preference(record: KnobRecord, dimension: str, rng: np.random.Generator) -> PreferenceItem:
@@ -134,12 +133,11 @@ def _preference(record: KnobRecord, dimension: str, rng: np.random.Generator) ->
 
     above = [response for response in record.responses if response.k[dimension] == 1]
     chosen = above[int(rng.integers(len(above)))]
-    content = "/".join(record.provenance["content"])
-    return PreferenceItem(dimension, content, _messages(record), chosen.text, twin(chosen).text)
+    return PreferenceItem(dimension, record.content, _messages(record), chosen.text, twin(chosen).text)
 
 
 def _unsafe(n: int, rng: np.random.Generator) -> list[Item]:
-    table: Sequence[dict[str, str]] = read_yaml(Path(tables_folder()) / "unsafe.yaml")
+    table: Sequence[dict[str, str]] = read_yaml(tables_folder() / "unsafe.yaml")
     chosen = [table[i] for i in sorted(rng.permutation(len(table))[:n].tolist())]
     comply, decline = "Sure, this is how it is done.", "No, I will not help with that."
     return [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from edgewise.character.checkers import CHECKERS, Checker, Facts
 from edgewise.core.errors import BadInput
+from edgewise.core.files import read_yaml
 from edgewise.core.records import Record, parse_options
 
 
@@ -62,23 +63,6 @@ class Dimension(Record):
         """Definition and rubric in the words that a judge is given."""
         levels = "\n".join(f"{level}: {text}" for level, text in enumerate(self.rubric))
         return f"{self.title}. {self.definition}\n{levels}"
-
-
-def read_yaml(path: Path) -> Any:
-    """Data of a YAML file.
-
-    Raises:
-        BadInput: There is no such file, or it is no YAML.
-    """
-    import yaml
-
-    try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, ten times as fast
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
-    except FileNotFoundError:
-        raise BadInput("there is no such file", file=path) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"no YAML: {str(error).splitlines()[0]}", file=path) from None
 
 
 @lru_cache(maxsize=8)

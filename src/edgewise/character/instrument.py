@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from edgewise.character.battery import PREFERRED_IN, SAMPLES, Battery, Item, draw_battery
-from edgewise.character.measures import HIGHER_IS_BETTER, measure, names, read
-from edgewise.character.types import CLAIMS, DIMENSIONS, Answer, CharacterConfig, Preferred, Shift, settings_of
-from edgewise.core.errors import BudgetExhausted
+from edgewise.character.measures import COUNTS, HIGHER_IS_BETTER, RATES, measure, names, read
+from edgewise.character.types import CLAIMS, DIMENSIONS, Answer, CharacterConfig, settings_of
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.instrument import Capability, Control, Cost, Instrument
 from edgewise.core.profile import Evidence, Panel, Turn, Verdict
@@ -108,14 +107,14 @@ class Character(Instrument["Model | Actor", CharacterConfig]):
 
         if isinstance(model, Actor):
             return [given(i, item, k, model.says(item)) for i, item, k in asked]
-        from edgewise.models.gather import gather_calls
+        from edgewise.models.gather import gather_calls, within_budget
 
         jobs = [partial(model.generate, item.messages, settings_of(config, item, k), sample=k) for _, item, k in asked]
-        results = await gather_calls(
-            jobs, limit=config.jobs, progress=lambda done, total: run.progress("character", done, total)
+        results = within_budget(
+            await gather_calls(
+                jobs, limit=config.jobs, progress=lambda done, total: run.progress("character", done, total)
+            )
         )
-        if spent := next((r for r in results if isinstance(r, BudgetExhausted)), None):
-            raise spent
         return [
             given(i, item, k, getattr(result, "text", "")) for (i, item, k), result in zip(asked, results, strict=True)
         ]
@@ -159,11 +158,8 @@ def _verdict(found: Measure, limit: float) -> Verdict:
 def _evidence(battery: Battery, answers: Sequence[Answer]) -> tuple[Evidence, ...]:
     """Of each dimension that checkers read, the answers at its bad end."""
     found = []
-    for name in names():
-        try:
-            rows = read(battery, answers, name)
-        except KeyError:  # not read from answers one by one
-            continue
+    for name in (*RATES, *COUNTS):
+        rows = read(battery, answers, name)
         rows.sort(key=lambda row: row[1], reverse=name not in HIGHER_IS_BETTER)
         for answer, value in rows[:_EVIDENCE]:
             turns = tuple(Turn(role=m.role, text=m.text) for m in battery.items[answer.item].messages)
@@ -204,6 +200,3 @@ def _seen(panel: Panel) -> bool:
 
 def _unseen(panel: Panel) -> bool:
     return Verdict.FAIL not in panel.verdicts.values()
-
-
-__all__ = ["Actor", "Character", "CharacterConfig", "Preferred", "Shift"]

@@ -16,10 +16,10 @@ from edgewise.character.dimensions import load_dimensions
 from edgewise.character.facets.measure import measure as measure_facets
 from edgewise.character.facets.types import Ratings
 from edgewise.character.types import Answer, JudgedAnswer, Source
-from edgewise.core.errors import BadInput, BudgetExhausted, EdgewiseError
+from edgewise.core.errors import BadInput, EdgewiseError
 from edgewise.core.estimate import Estimate, Measure, NotMeasured
 from edgewise.core.run import Run
-from edgewise.models.gather import gather_calls
+from edgewise.models.gather import gather_calls, within_budget
 from edgewise.models.judge import Judge
 from edgewise.models.open import open_model
 
@@ -42,8 +42,7 @@ async def ask_judges(
         async def rate(dimension: str, answer: Answer, source: Source, judge: Judge = judge) -> JudgedAnswer:
             item, about = battery.items[answer.item], dimensions[dimension]
             text = {"model": answer.text, "low": item.low, "high": item.high}[source]
-            context = "\n".join(f"{message.role}: {message.text}" for message in item.messages)
-            given = await judge.rate(about.judged_by(), text, scale=(0, len(about.rubric) - 1), context=context)
+            given = await judge.rate(about.judged_by(), text, scale=(0, len(about.rubric) - 1), context=item.prompt)
             return JudgedAnswer(
                 dimension=dimension, item=item.id, judge=judge.model.name, source=source,
                 score=given.score, reason=given.reason,
@@ -56,11 +55,9 @@ async def ask_judges(
                 for answer in [a for a in answers if a.kind == kind and a.sample == 0 and a.text][:most]
                 for source in _SOURCES
             ]
-            results = await gather_calls(wanted, limit=jobs)
+            results = within_budget(await gather_calls(wanted, limit=jobs))
         finally:
             model.close()
-        if spent := next((r for r in results if isinstance(r, BudgetExhausted)), None):
-            raise spent
         found += [result for result in results if isinstance(result, JudgedAnswer)]
     return found
 
@@ -84,7 +81,7 @@ def _place(rows: Sequence[JudgedAnswer]) -> Measure:
         return NotMeasured(reason="the judges cannot tell the highest setting from the lowest")
     try:
         (fit,) = measure_facets(_ratings(rows))
-    except (BadInput, EdgewiseError) as error:
+    except EdgewiseError as error:
         return NotMeasured(reason=f"the ratings cannot be measured: {error}")
     model, high = _SOURCES.index("model"), _SOURCES.index("high")
     ability, covariance = fit.estimates.parameters, fit.estimates.covariance

@@ -35,8 +35,9 @@ def write_tables(
     import pyarrow as pa
 
     rows = [
-        answer.model_dump(mode="json") | {"id": battery.items[answer.item].id, "prompt": _prompt(battery, answer)}
+        answer.model_dump(mode="json") | {"id": item.id, "prompt": item.prompt}
         for answer in answers
+        for item in [battery.items[answer.item]]
     ]
     run.write_table("character_answers", pa.Table.from_pylist(rows))
     others: dict[str, Sequence[Record] | None] = {
@@ -47,10 +48,6 @@ def write_tables(
     for name, records in others.items():
         if records:
             run.write_table(name, pa.Table.from_pylist([record.model_dump(mode="json") for record in records]))
-
-
-def _prompt(battery: Battery, answer: Answer) -> str:
-    return "\n".join(f"{message.role}: {message.text}" for message in battery.items[answer.item].messages)
 
 
 def build_section(panel: Panel, run: Run) -> Section:

@@ -6,13 +6,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
-from edgewise.character.battery import Item
+from edgewise.character.battery import PREFERRED_IN, SAMPLES, Item
 from edgewise.core.instrument import InstrumentConfig
 from edgewise.core.records import Record
 from edgewise.models.types import Settings
 
-DIMENSIONS = ("anti_sycophancy", "trustworthiness", "empathy", "creativity")
-
+DIMENSIONS = tuple(PREFERRED_IN)
 # What verdicts say, and the rate that must be small for it.
 CLAIMS = {
     "corrects_false_premises": "anti_sycophancy/leaves_standing",
@@ -58,7 +57,7 @@ class CharacterConfig(InstrumentConfig):
     @classmethod
     def full(cls) -> Self:
         """Prompts enough for a verdict."""
-        return cls(items=60, shifts=40, pairs=40, max_tokens=120, jobs=16, judged=30)
+        return cls(items=60, shifts=12, pairs=40, max_tokens=120, jobs=16, judged=30)
 
 
 class Answer(Record):
@@ -118,7 +117,5 @@ class JudgedAnswer(Record):
 
 def settings_of(config: CharacterConfig, item: Item, sample: int) -> Settings:
     """How an answer is asked for: greedy, but where there are several draws."""
-    from edgewise.character.battery import SAMPLES
-
     options: dict[str, Any] = {"temperature": 0.7, "seed": sample} if SAMPLES[item.kind] > 1 else {"temperature": 0.0}
     return Settings(max_tokens=config.max_tokens, **options)

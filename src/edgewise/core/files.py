@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, and saying plainly why a file could not be written."""
+"""Writing files so that a reader never sees half of one, and saying plainly why one could not be written or read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from edgewise.core.errors import RunError
+from edgewise.core.errors import BadInput, RunError
 
 _ADVICE = {
     errno.ENOSPC: ("the disk is full", "free some space, then `edgewise resume` the run; nothing stored was lost"),
@@ -60,3 +61,22 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_yaml(path: Path) -> Any:
+    """Data of a YAML file that somebody wrote.
+
+    Raises:
+        BadInput: It cannot be read, or it is no YAML.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, ten times as fast
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
+    except FileNotFoundError:
+        raise BadInput("there is no such file", file=path) from None
+    except OSError as error:
+        raise BadInput(f"it cannot be read: {error.strerror}", file=path) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"no YAML: {str(error).splitlines()[0][:200]}", file=path) from None

@@ -50,3 +50,17 @@ async def gather_calls(
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     return results  # type: ignore[return-value]  # every place is filled: no worker ended early
+
+
+def within_budget(results: Sequence[T | ModelFault | BudgetExhausted]) -> list[T | ModelFault]:
+    """The results, unless the budget ran out among them.
+
+    Raises:
+        BudgetExhausted: It did.
+    """
+    found: list[T | ModelFault] = []
+    for result in results:
+        if isinstance(result, BudgetExhausted):
+            raise result
+        found.append(result)
+    return found

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-import yaml
 from pydantic import Field, ValidationError
 
 from edgewise.core.errors import BadInput, ModelFault
+from edgewise.core.files import read_yaml
 from edgewise.core.instrument import Capability
 from edgewise.core.records import Record
 from edgewise.probing.features import meets
@@ -156,16 +156,12 @@ def read_planted(spec: str) -> PlantedModel:
     """
     path = Path(spec.removeprefix(_PLANTED))
     try:
-        found = _Planted.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise BadInput(f"it cannot be read: {error.strerror}", file=path, field="model") from None
+        found = _Planted.model_validate(read_yaml(path))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"])) or "rules"
         said = problem["msg"].replace("tuple", "list")  # as YAML calls it
         raise BadInput(f"these are no rules: {said}", file=path, field=where) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"these are no rules: {str(error).splitlines()[0][:200]}", file=path, field="rules") from None
     return PlantedModel(found.rules, noise=found.noise, seed=found.seed)
 
 

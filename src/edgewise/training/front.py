@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +24,9 @@ from edgewise.core.run import Run
 from edgewise.stats.dominance import hypervolume, non_dominated
 from edgewise.stats.intervals import clustered_mean
 from edgewise.training import adapters
-from edgewise.training.heldout import shown
+from edgewise.training.heldout import held_out_losses, shown
 from edgewise.training.job import AlignConfig, AlignRun, NotNegative, align, resume_align
 from edgewise.training.pairs import Pair, PairData, read_pairs
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 _REPLICATES = 1000
@@ -115,9 +112,9 @@ def _carry_out(run: Run, config: FrontConfig, data: PairData) -> AlignRun:
     for k, (name, own) in enumerate(points.items()):
         run.progress("front", k, len(points))
         summaries[name] = _trained(own, run.path / "runs" / name, run.seed)
-    made = {name: Path(summary["adapter"]) for name, summary in summaries.items()}
-    losses = _losses(run, config.align, made, data)
     run.progress("front", len(points), len(points))
+    tables = [Run.open(run.path / "runs" / name).read_table("held_out") for name in points]
+    losses = {name: held_out_losses(table, training.beta) for name, table in zip(points, tables, strict=True)}
     found = summarise(data.held_out, losses, rng=run.rng("front"))
     for name, point in found["points"].items():
         dimensions = summaries[name]["dimensions"]
@@ -151,41 +148,6 @@ def _trained(config: AlignConfig, folder: Path, seed: int) -> dict[str, Any]:
     if finished.status() == "complete":
         return list(finished.read_events("summary"))[-1].data
     return resume_align(folder).summary
-
-
-def _losses(run: Run, config: AlignConfig, made: dict[str, Path], data: PairData) -> dict[str, Floats]:
-    """DPO loss in nats of each held-out pair by run, from the tables as far as they are there."""
-    from edgewise.training.scoring import score, tokenise
-
-    found: dict[str, Floats] = {}
-    tokens = before = None
-    for name, folder in made.items():
-        table = f"losses-{name}"
-        if run.table_path(table).is_file():
-            found[name] = run.read_table(table)["loss"].to_numpy()
-            continue
-        if tokens is None or before is None:
-            model, tokenizer = _placed(*adapters.load_base(config.model, dtype=config.dtype))
-            tokens = tokenise(tokenizer, data.held_out, config.max_length)
-            before = score(model.eval(), tokens)
-        model, _ = _placed(*adapters.load(folder, dtype=config.dtype))
-        change = score(model, tokens) - before
-        found[name] = np.logaddexp(0, -config.beta * (change[:, 0] - change[:, 1]))
-        run.write_table(table, _table(data.held_out, found[name]))
-    return found
-
-
-def _placed(model: Any, tokenizer: Any) -> tuple[Any, Any]:
-    import torch
-
-    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
-
-
-def _table(pairs: Sequence[Pair], losses: Floats) -> pa.Table:
-    import pyarrow as pa
-
-    dimensions, records = [pair.dimension for pair in pairs], [pair.record for pair in pairs]
-    return pa.table({"dimension": dimensions, "record": records, "loss": losses})
 
 
 def summarise(pairs: Sequence[Pair], losses: dict[str, Floats], *, rng: np.random.Generator) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from edgewise.core.profile import Verdict
 from edgewise.stats.intervals import clustered_mean, mean_estimate
 from edgewise.training.certificate import certify
 from edgewise.training.pairs import Pair
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,6 +62,24 @@ def compare(
             "certificate": certify(losses[own], units.tolist(), limit, dimensions=len(limits)),
         }
     return found
+
+
+def held_out_table(pairs: Sequence[Pair], before: Floats, after: Floats) -> pa.Table:
+    """Each pair's dimension and record, and log-probabilities in nats under base and result; arguments as above."""
+    import pyarrow as pa
+
+    columns = {"dimension": [pair.dimension for pair in pairs], "record": [pair.record for pair in pairs]}
+    for model, found in (("base", before), ("result", after)):
+        for side, answer in enumerate(("chosen", "rejected")):
+            columns[f"{model}_{answer}"] = found[:, side].tolist()
+    return pa.table(columns)
+
+
+def held_out_losses(table: pa.Table, beta: float) -> Floats:
+    """DPO losses in nats of the pairs of ``held_out_table`` (pairs,)."""
+    change = {a: table[f"result_{a}"].to_numpy() - table[f"base_{a}"].to_numpy() for a in ("chosen", "rejected")}
+    losses: Floats = np.logaddexp(0, -beta * (change["chosen"] - change["rejected"]))
+    return losses
 
 
 def _verdict(loss: Measure, limit: float) -> Verdict:

@@ -17,7 +17,7 @@ from edgewise.core.errors import BadInput, RunError
 from edgewise.core.records import Record, parse_options
 from edgewise.core.run import Run, installed_versions
 from edgewise.training import adapters
-from edgewise.training.heldout import compare
+from edgewise.training.heldout import compare, held_out_table
 from edgewise.training.lagrangian import Constraint, Controller, Multipliers
 from edgewise.training.pairs import PairData, read_pairs
 from edgewise.training.weighting import Fixed, GroupRobust, Lagrangian, Pooled, Weighting
@@ -215,6 +215,7 @@ def _carry_out(run: Run, config: AlignConfig, data: PairData) -> AlignRun:
     adapters.save(trainer.model, tokenizer, Path(config.out), lineage)
     history = [row for row in trainer.state.log_history if "loss" in row]
     run.write_table("curve", _curve(history))
+    run.write_table("held_out", held_out_table(data.held_out, before, after))
     limits = {name: config.tolerance.get(name, config.slack) for name in data.dimensions}
     summary = {
         "model": config.model,

@@ -67,10 +67,3 @@ def stance(answer: str, facts: Facts) -> float | None:
     if right and wrong:
         return 0.5
     return 1.0 if right else 0.0 if wrong else None
-
-
-def flipped(first: float | None, second: float | None) -> bool | None:
-    """Whether an answer that was right, by ``stance``, is right no more after pushback; ``None`` where it was not."""
-    if first is None or first < 1 or second is None:
-        return None
-    return second < 1

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 
+from edgewise.character.checkers import Facts
 from edgewise.character.dimensions import Dimension
 from edgewise.character.knobs.grammar import LEVELS, Entry, Family, Template
 from edgewise.character.knobs.lattice import settings
@@ -32,6 +33,13 @@ _ALIKE = 1 / 3  # difference of two wordings' lengths, as a share of their sum, 
 def tolerance(levels: int) -> float:
     """How far a checker's score may be from the level it should show, as a share of the scale."""
     return 0.34 if levels == 1 else 0.25
+
+
+def check_answer(
+    dimensions: Mapping[str, Dimension], varying: Iterable[str], text: str, facts: Facts
+) -> dict[str, float | None]:
+    """Score of each varying dimension's checker, of those that have one."""
+    return {d: check(text, facts) for d in varying if (check := dimensions[d].check()) is not None}
 
 
 def realises(checks: Mapping[str, float | None], k: Mapping[str, int], levels: int) -> bool:
@@ -73,7 +81,7 @@ class Composer:
                 if not all(pool[name] for name in self._names):
                     raise BadInput(f"{family.name}: {dimension} has no wordings of the middle level", field="levels")
             for slot in family.spec.content:
-                for split, entries in _split_contents(family, slot).items():
+                for split, entries in split_contents(family, slot).items():
                     self._contents[family.name, slot, split] = entries
 
     def draw(self, split: Split, n: int, rng: np.random.Generator) -> Iterator[KnobRecord]:
@@ -105,11 +113,10 @@ class Composer:
             return None
         wordings = {d: self._wordings(family, d, slots, split, rng) for d in family.dimensions}
         facts = family.facts(slots)
-        checkers = {d: check for d in family.dimensions if (check := self.dimensions[d].check()) is not None}
         responses = []
         for k in settings(family.dimensions, self.levels):
             text = " ".join(wordings[d][level] for d, level in k.items())
-            checks = {d: check(text, facts) for d, check in checkers.items()}
+            checks = check_answer(self.dimensions, k, text, facts)
             if not realises(checks, k, self.levels):
                 self.rejected += 1
                 return None
@@ -171,7 +178,7 @@ def _triples(text: str) -> frozenset[str]:
     return frozenset(" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2)))
 
 
-def _split_contents(family: Family, slot: str) -> dict[Split, Sequence[Entry]]:
+def split_contents(family: Family, slot: str) -> dict[Split, Sequence[Entry]]:
     """Entries by split; which one an entry is in follows from its id alone, in every family and for every seed."""
     entries: Sequence[Any] = sorted(
         family.tables[slot], key=lambda entry: hashlib.sha256(str(entry["id"]).encode()).hexdigest()

@@ -18,8 +18,9 @@ from typing import Any
 from pydantic import Field
 
 from edgewise.character.checkers import Facts
-from edgewise.character.dimensions import load_dimensions, read_yaml
+from edgewise.character.dimensions import load_dimensions
 from edgewise.core.errors import BadInput
+from edgewise.core.files import read_yaml
 from edgewise.core.records import Record, parse_options
 
 LEVELS = ("low", "mid", "high")
@@ -32,7 +33,6 @@ class Template:
     """Text with slots: ``{slot.field}``, or ``{Slot.field}`` for a capital at its beginning."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
         pieces = _SLOT.split(text)  # text, slot, field, text, slot, field, …, text
         self._pieces = list(zip(pieces[::3], [*pieces[1::3], ""], [*pieces[2::3], ""], strict=True))
         self.slots = {(slot[0].lower() + slot[1:], field) for _, slot, field in self._pieces if slot}

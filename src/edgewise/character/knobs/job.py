@@ -24,7 +24,7 @@ from edgewise.core.records import Record, parse_options
 from edgewise.core.run import Run
 from edgewise.models.budget import Budget, Limits
 from edgewise.models.door import Model
-from edgewise.models.gather import gather_calls
+from edgewise.models.gather import gather_calls, within_budget
 from edgewise.models.ledger import read_ledger
 from edgewise.models.open import open_model
 
@@ -189,9 +189,11 @@ async def _written(run: Run, config: KnobsConfig, records: Sequence[KnobRecord])
 
         jobs = [partial(one, record) for record in records]
         results = await gather_calls(jobs, progress=lambda done, total: run.progress("knobs", done, total))
-    if spent := next((r for r in results if isinstance(r, BudgetExhausted)), None):
+    try:
+        results = within_budget(results)
+    except BudgetExhausted as spent:
         run.finish("incomplete", notes=[str(spent)])
-        raise spent
+        raise
     found = [_named(record) for record in results if isinstance(record, KnobRecord)]
     faults = sum(isinstance(result, ModelFault) for result in results)
     notes = []

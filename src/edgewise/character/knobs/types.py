@@ -84,9 +84,15 @@ class KnobRecord:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     split: Split = "train"
 
+    @property
+    def content(self) -> str:
+        """What it is about."""
+        return "/".join(self.provenance["content"])
+
     def data(self) -> dict[str, Any]:
         """As JSON data."""
         return {
+            "schema": SCHEMA,
             "id": self.id,
             "family": self.family,
             "messages": [dict(message) for message in self.messages],
@@ -104,7 +110,9 @@ class KnobRecord:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> KnobRecord:
-        """From JSON data; a missing field is a ``KeyError``."""
+        """From JSON data; a missing field is a ``KeyError``, another schema a ``ValueError``."""
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"schema is {data['schema']!r}, this edgewise reads {SCHEMA!r}")
         return cls(
             id=data["id"],
             family=data["family"],

@@ -11,7 +11,7 @@ import numpy as np
 from edgewise.character.checkers import Facts
 from edgewise.character.checkers.acknowledgement import names_cause, names_feeling
 from edgewise.character.dimensions import Dimension
-from edgewise.character.knobs.compose import realises
+from edgewise.character.knobs.compose import check_answer, realises
 from edgewise.character.knobs.pairs import choose
 from edgewise.character.knobs.types import KnobRecord, KnobResponse
 from edgewise.models.door import Model
@@ -51,8 +51,7 @@ async def write_answers(
         for attempt in range(attempts):
             answer = await model.generate(messages, Settings(max_tokens=160, temperature=0.9), sample=attempt)
             text = answer.text.strip()
-            checkers = {name: dimensions[name].check() for name in response.k}
-            checks = {name: check(text, record.facts) for name, check in checkers.items() if check is not None}
+            checks = check_answer(dimensions, response.k, text, record.facts)
             if text and realises(checks, response.k, levels):
                 return KnobResponse(response.k, text, model.name, checks)
         return None

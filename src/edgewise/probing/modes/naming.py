@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgewise.core.errors import BudgetExhausted
 from edgewise.core.records import Record
 from edgewise.models.door import Model
-from edgewise.models.gather import gather_calls
+from edgewise.models.gather import gather_calls, within_budget
 from edgewise.models.structured import R, ask_record, fence_for, fenced
 from edgewise.models.types import Message, Settings
 from edgewise.probing.search.runner import Step, Trail
@@ -54,7 +53,7 @@ async def describe_failures(trail: Trail, model: Model, *, jobs: int = 1) -> Non
     for step, said in zip(failures, found, strict=True):
         if isinstance(said, str) and said:
             trail.steps[step.number] = replace(step, outcome=step.outcome.model_copy(update={"error": said}))
-    _raise_exhausted(found)
+    within_budget(found)
 
 
 async def _how(step: Step, model: Model) -> str:
@@ -72,7 +71,7 @@ async def name_modes(modes: Sequence[Mode], trail: Trail, model: Model, *, jobs:
         BudgetExhausted: A call could overrun the budget.
     """
     named = await gather_calls([lambda mode=mode: _name(mode, trail, model) for mode in modes], limit=jobs)  # type: ignore[misc]
-    _raise_exhausted(named)
+    within_budget(named)
     return [new if isinstance(new, Mode) else mode for mode, new in zip(modes, named, strict=True)]
 
 
@@ -110,9 +109,3 @@ def _told(step: Step) -> str:
 
 def _cut(text: str, words: int) -> str:
     return " ".join(text.split()[:words])
-
-
-def _raise_exhausted(found: Sequence[object]) -> None:
-    for each in found:
-        if isinstance(each, BudgetExhausted):
-            raise each

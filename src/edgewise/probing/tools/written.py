@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Sequence
 
 import numpy as np
 
-from edgewise.core.errors import BudgetExhausted, ModelFault
+from edgewise.core.errors import ModelFault
 from edgewise.core.records import Record
 from edgewise.models.door import Model
-from edgewise.models.gather import gather_calls
+from edgewise.models.gather import gather_calls, within_budget
 from edgewise.models.structured import R, ask_record, fence_for, fenced
 from edgewise.models.types import Message, Settings
 from edgewise.probing.grading import is_right
@@ -118,9 +118,7 @@ class Writer:
             numbers = range(self._count + 1, self._count + 1 + count - len(found))
             self._count += len(numbers)
             tries = [lambda number=number: self._invent(wanted, told, number) for number in numbers]
-            for case in await gather_calls(tries):
-                if isinstance(case, BudgetExhausted):
-                    raise case
+            for case in within_budget(await gather_calls(tries)):
                 if isinstance(case, Case):
                     found.setdefault(case.case_id, case)
         return list(found.values())
