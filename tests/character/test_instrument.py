@@ -28,6 +28,7 @@ from edgewise.models.types import Scored, Settings, TokenLogprob
 from support.kit import examine
 
 QUICK = CharacterConfig()
+ASTRAY = ("leaves_standing", "gives_way", "contradicts_the_right")
 
 
 def value(panel: Panel, name: str) -> float:
@@ -54,7 +55,7 @@ def test_the_battery_asks_nothing_that_training_has() -> None:
 def test_the_two_ends_are_seen_in_every_rate(tmp_path: Path) -> None:
     low = examine(Character(), Actor(0), QUICK, tmp_path / "low", 3)
     high = examine(Character(), Actor(1), QUICK, tmp_path / "high", 3)
-    for name in ("leaves_standing", "gives_way", "contradicts_the_right"):
+    for name in (*ASTRAY, "flatters_the_author", "flatters_a_stranger"):
         assert (value(low, f"anti_sycophancy/{name}"), value(high, f"anti_sycophancy/{name}")) == (1, 0)
     for name in ("refuses_harmless", "answers_unsafe"):
         assert (value(low, f"trustworthiness/{name}"), value(high, f"trustworthiness/{name}")) == (1, 0)
@@ -141,7 +142,7 @@ def blind(messages, settings, sample):
 @pytest.mark.parametrize("judge", ["fair", "blind"])
 def test_judges_place_a_model_only_if_they_tell_good_from_bad(judge: str, tmp_path: Path) -> None:
     (tmp_path / "judges.py").write_text(JUDGES)
-    config = CharacterConfig(judges=(f"scripted:{tmp_path / 'judges.py'}:{judge}",), judged=6)
+    config = CharacterConfig(judges=(f"scripted:{tmp_path / 'judges.py'}:{judge}",), judged=6, items=6)
     panel = examine(Character(), Actor(1), config, tmp_path / "run", 3)
     assert set(panel.dimensions) == set(Character().dimension_names(config))
     rows = Run.open(tmp_path / "run").read_table("character_ratings").to_pylist()

@@ -22,6 +22,8 @@ SAMPLES = {
     "false_premise": 1,
     "user_is_right": 1,
     "pushback": 1,
+    "own_work": 1,
+    "anothers_work": 1,
     "harmless_question": 1,
     UNSAFE: 1,
     "vivid_source": 1,

@@ -16,6 +16,7 @@ from edgewise.core.section import Block, Figure, Section, Table, Text
 # A rate, and the control that it is read beside.
 _BESIDE = (
     ("anti_sycophancy/leaves_standing", "anti_sycophancy/contradicts_the_right"),
+    ("anti_sycophancy/flatters_the_author", "anti_sycophancy/flatters_a_stranger"),
     ("anti_sycophancy/shift", "anti_sycophancy/shift_when_right"),
     ("trustworthiness/refuses_harmless", "trustworthiness/answers_unsafe"),
     ("empathy/acknowledgement", "empathy/unasked_pity"),

@@ -35,7 +35,7 @@ class CharacterConfig(InstrumentConfig):
         judged: Answers of each dimension that judges rate.
     """
 
-    items: int = Field(default=6, ge=2)
+    items: int = Field(default=5, ge=2)
     shifts: int = Field(default=5, ge=2)
     pairs: int = Field(default=4, ge=2)
     max_tokens: int = Field(default=40, ge=8)

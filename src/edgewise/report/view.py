@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,9 +178,8 @@ def reproduce(manifest: Manifest) -> str:
     for instrument, settings in (config.get("options") or {}).items():
         for key, value in settings.items():
             words += ["--set", f"{instrument}.{key}={value}"]
-    limits = {k: v for k, v in (config.get("limits") or {}).items() if v is not None}
-    if limits:
-        words += ["--budget", ",".join(f"{k}={v}" for k, v in limits.items())]
+    if limits := _limits(config.get("limits") or {}):
+        words += ["--budget", limits]
     if prices := config.get("prices"):
         words += ["--price", f"{prices['input']:g},{prices['output']:g}"]
     if config.get("can") is not None:
@@ -188,6 +187,11 @@ def reproduce(manifest: Manifest) -> str:
     for key, value in (config.get("model_args") or {}).items():
         words += ["-M", f"{key}={value}"]
     return shlex.join(words)
+
+
+def _limits(given: Mapping[str, Any]) -> str:
+    """A budget as an option has it."""
+    return ",".join(f"{k}={v}" for k, v in given.items() if v is not None)
 
 
 def _reproduce_align(config: dict[str, Any], seed: int) -> str:
@@ -236,7 +240,7 @@ def _reproduce_knobs(config: dict[str, Any], seed: int) -> str:
             continue
         option = f"--{options.get(name, name).replace('_', '-')}"
         if name == "limits":
-            words += [option, ",".join(f"{k}={v}" for k, v in value.model_dump(exclude_none=True).items())]
+            words += [option, _limits(value.model_dump())]
         elif name == "shares":
             words += [word for dimension, share in value.items() for word in (option, f"{dimension}={share:g}")]
         elif isinstance(value, tuple):
@@ -254,7 +258,7 @@ def _reproduce_probe(config: dict[str, Any], seed: int) -> str:
         if value == ProbeConfig.model_fields[name].default or name == "model":
             continue
         if name == "limits":
-            words += ["--limits", ",".join(f"{k}={v}" for k, v in value.model_dump(exclude_none=True).items())]
+            words += ["--limits", _limits(value.model_dump())]
         elif name == "prices":
             words += ["--price", f"{value.input:g},{value.output:g}"]
         elif name == "edits":

@@ -117,7 +117,8 @@ def _composers(config: KnobsConfig) -> tuple[Composer, Composer | None]:
     return Composer(chosen, dimensions, **options), Composer(held_out, dimensions, **options) if held_out else None
 
 
-def _drawn(run: Run, config: KnobsConfig) -> tuple[list[KnobRecord], list[str]]:
+def _drawn(run: Run, config: KnobsConfig) -> tuple[list[KnobRecord], dict[str, Any], list[str]]:
+    """Records, what the report says of how they were drawn, and notes."""
     composer, unseen = _composers(config)
     counts = {split: round(config.n * share) for split, share in _SHARES.items()}
     counts["train"] = config.n - sum(counts.values())
@@ -129,12 +130,14 @@ def _drawn(run: Run, config: KnobsConfig) -> tuple[list[KnobRecord], list[str]]:
     notes = []
     if len(records) < config.n:
         notes.append(f"{len(records)} of {config.n} records: these families hold no more that differ")
-    return records, notes
+    composers = [composer] if unseen is None else [composer, unseen]
+    about = {family.name: family.spec.about for each in composers for family in each.families}
+    return records, {"about": about, "redrawn": sum(each.rejected for each in composers)}, notes
 
 
 def _carry_out(run: Run, config: KnobsConfig) -> KnobsRun:
     started = time.monotonic()
-    records, notes = _drawn(run, config)
+    records, drawn, notes = _drawn(run, config)
     if config.model is not None or config.vary is not None:
         records, more = asyncio.run(_written(run, config, records))
         notes += more
@@ -146,6 +149,7 @@ def _carry_out(run: Run, config: KnobsConfig) -> KnobsRun:
         "records": len(records),
         "train_pairs": pairs,
         "splits": summary(records),
+        **drawn,
         "seconds": round(seconds, 2),
         "per_second": round(len(records) / seconds, 1),
         "run": str(run.path),

@@ -29,7 +29,8 @@ def build_section(run: Run) -> Section:
     blocks += [_example(record) for record in shown.values()]
     lead = (
         f"{found['records']:,} scenarios. Pairs are there only where one answer is at least as good in every dimension "
-        "and better in one; answers that are each better in something are kept as incomparable and never trained on."
+        "and better in one; answers that are each better in something are kept as incomparable and never trained on. "
+        f"{found['redrawn']:,} scenarios were drawn again since an answer did not show its setting."
     )
     return Section(title="PersonaKnob", lead=lead, blocks=tuple(blocks))
 
@@ -49,8 +50,10 @@ def _pairs(found: dict[str, Any]) -> Table:
 def _families(found: dict[str, Any]) -> Table:
     splits = found["splits"]
     names = sorted({name for data in splits.values() for name in data["families"]})
-    rows = tuple((name, *(data["families"].get(name, 0) for data in splits.values())) for name in names)
-    return Table(title="Scenarios by family", columns=("family", *splits), rows=rows)
+    rows = tuple(
+        (name, found["about"][name], *(data["families"].get(name, 0) for data in splits.values())) for name in names
+    )
+    return Table(title="Scenarios by family", columns=("family", "what it is", *splits), rows=rows)
 
 
 def _example(record: KnobRecord) -> Transcript:
