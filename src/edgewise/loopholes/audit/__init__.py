@@ -1,0 +1,1 @@
+"""What an environment will teach besides what it is meant to: found before training."""

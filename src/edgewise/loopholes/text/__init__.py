@@ -1,0 +1,1 @@
+"""The games at real size: prompts in plain language for any language model."""
