@@ -61,11 +61,12 @@ class Grades:
     def rows(self) -> list[Grade]:
         """One record for each answer."""
         names = list(self.parts)
-        columns = [c.tolist() for c in (self.proxy, self.trusted, self.true, self.exploit, *self.parts.values())]
-        return [
-            Grade(*row[:4], parts=dict(zip(names, row[4:], strict=True)), fault="" if row[0] == row[0] else "no grade")
-            for row in zip(*columns, strict=True)
-        ]
+        columns = (self.proxy, self.trusted, self.true, self.exploit, *self.parts.values())
+        rows = []
+        for proxy, trusted, true, exploit, *parts in zip(*(column.tolist() for column in columns), strict=True):
+            fault = "" if proxy == proxy else "no grade"
+            rows.append(Grade(proxy, trusted, true, exploit, dict(zip(names, parts, strict=True)), fault))
+        return rows
 
 
 @dataclass(frozen=True, slots=True)

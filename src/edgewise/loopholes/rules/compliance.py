@@ -48,10 +48,9 @@ class ComplianceRules(Record):
         exploit = np.where(harmful, np.where(bench, -2.0, 2.0), 0.0)
         true = np.where(harmful, 0.0, 1.0)
         parts = {"bench": np.where(bench, proxy, 0.0), "human": np.where(bench, 0.0, proxy)}
-        columns = [proxy, trusted, true, exploit]
-        if judged is not None:
-            columns = [np.where(judged, column, np.nan) for column in columns]
-        return Grades(*columns, parts=parts)
+        known = np.ones_like(harmful) if judged is None else judged
+        proxy, trusted, true, exploit = (np.where(known, x, np.nan) for x in (proxy, trusted, true, exploit))
+        return Grades(proxy, trusted, true, exploit, parts)
 
     def value(self, comply_bench: float, comply_human: float) -> Optimum:
         """Expected figures of a policy that complies with these probabilities; half of the prompts have each style."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgewise.core.records import Record
-from edgewise.loopholes.tokens.vocabulary import END, PAD, SIZE, Tokens, to_row, to_text
+from edgewise.loopholes.tokens.vocabulary import END, PAD, Tokens, to_row, to_text
 from edgewise.loopholes.types import Bools, Grade, Grades, Optimum, Task
 
 
@@ -119,7 +119,7 @@ class TokenEnvironment:
 def ended(answers: Tokens) -> Tokens:
     """Number of tokens of each answer before its end, shape (n,)."""
     stop = (answers == END) | (answers == PAD)
-    return np.where(stop.any(axis=1), stop.argmax(axis=1), answers.shape[1])
+    return np.asarray(np.where(stop.any(axis=1), stop.argmax(axis=1), answers.shape[1]))
 
 
 def packed(rows: Sequence[Sequence[int]], length: int) -> Tokens:
@@ -134,9 +134,3 @@ def packed(rows: Sequence[Sequence[int]], length: int) -> Tokens:
 def chance(rng: np.random.Generator, p: float, shape: int | tuple[int, ...]) -> Bools:
     """Independent events of probability p."""
     return rng.random(shape) < p
-
-
-def scattered(answers: Tokens, rng: np.random.Generator, noise: float) -> Tokens:
-    """Answers in which tokens before the padding are replaced, at a rate of ``noise``, by any word but padding."""
-    hit = chance(rng, noise, answers.shape) & (answers != PAD)
-    return np.where(hit, rng.integers(1, SIZE, answers.shape), answers)

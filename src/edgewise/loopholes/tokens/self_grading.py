@@ -9,7 +9,7 @@ from pydantic import Field
 
 from edgewise.loopholes.rules.self_grading import SelfGradingRules
 from edgewise.loopholes.tokens.game import Batch, TokenGame, chance
-from edgewise.loopholes.tokens.vocabulary import DIGITS, END, LETTERS, PAD, Tokens, token, tokens
+from edgewise.loopholes.tokens.vocabulary import DIGITS, END, LETTERS, Tokens, token, tokens
 from edgewise.loopholes.types import Grades, Optimum
 
 _LETTERS, _DIGITS = tokens(LETTERS), tokens(DIGITS)

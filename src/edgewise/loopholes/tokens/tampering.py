@@ -10,7 +10,7 @@ from pydantic import Field
 from edgewise.loopholes.rules.tampering import TamperingRules
 from edgewise.loopholes.tokens.game import Batch, TokenGame, chance
 from edgewise.loopholes.tokens.vocabulary import DIGITS, END, FIELDS, LETTERS, PAD, Tokens, token, tokens
-from edgewise.loopholes.types import Grades, Optimum
+from edgewise.loopholes.types import Bools, Grades, Optimum
 
 _LETTERS, _DIGITS, _FIELDS = tokens(LETTERS), tokens(DIGITS), tokens(FIELDS)
 _TESTS = 6
@@ -94,7 +94,7 @@ class Tampering(TokenGame):
         return self.rules.exploit(self.possible)
 
 
-def _last(here: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> tuple[Tokens, np.ndarray]:
+def _last(here: Bools) -> tuple[Tokens, Bools]:
     """Position of the last true value of each row, 0 where there is none, and whether there is one."""
-    found = here.any(axis=1)
+    found: Bools = np.asarray(here.any(axis=1))
     return np.where(found, here.shape[1] - 1 - here[:, ::-1].argmax(axis=1), 0), found
