@@ -1,0 +1,26 @@
+"""The four text games by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgewise.core.errors import BadInput
+from edgewise.core.records import parse_options
+from edgewise.loopholes.text.compliance import Compliance
+from edgewise.loopholes.text.game import TextGame
+from edgewise.loopholes.text.proxy_metric import ProxyMetric
+from edgewise.loopholes.text.self_grading import SelfGrading
+from edgewise.loopholes.text.tampering import Tampering
+
+TEXT_GAMES: dict[str, type[TextGame]] = {game.kind: game for game in (Compliance, SelfGrading, ProxyMetric, Tampering)}
+
+
+def text_game(name: str, **options: Any) -> TextGame:
+    """A game by its name, with other parameters than its own if given.
+
+    Raises:
+        BadInput: There is no such game, or it has no such parameter.
+    """
+    if name not in TEXT_GAMES:
+        raise BadInput(f"there is no game {name!r}", field="game", fix=f"there are: {', '.join(TEXT_GAMES)}")
+    return parse_options(TEXT_GAMES[name], options, what=name)
