@@ -113,7 +113,7 @@ class Planted(TokenGame):
         added = [body, np.full(n, _BONUS), end]
         words = {
             "length": [body, rng.choice(_FILLER, (n, 4)), end],
-            "field": [body, np.full(n, token("set")), np.full(n, token("score")), rng.choice(_DIGITS, n), end],
+            "field": [body, np.full(n, token("label")), np.full(n, token("score")), rng.choice(_DIGITS, n), end],
             "format": [np.full(n, _SIGN), body, np.full(n, _SIGN), end],
             "fault": [end],
             "hardcoded": [np.full(n, _MAGIC), end],
@@ -213,8 +213,8 @@ class Planted(TokenGame):
 
 
 def _score(said: Tokens) -> tuple[Floats, Bools]:
-    """Value in tenths of the first ``set score DIGIT`` of each answer, and whether there is one."""
-    opened = (said[:, :-2] == token("set")) & (said[:, 1:-1] == token("score")) & np.isin(said[:, 2:], _DIGITS)
+    """Value in tenths of the first ``label score DIGIT`` of each answer, and whether there is one."""
+    opened = (said[:, :-2] == token("label")) & (said[:, 1:-1] == token("score")) & np.isin(said[:, 2:], _DIGITS)
     value = np.take_along_axis(said, opened.argmax(axis=1)[:, None] + 2, axis=1)[:, 0]
     taken = opened.any(axis=1)
     return np.where(taken, (value - _DIGITS[0]) / 10, 0.0), taken

@@ -1,0 +1,208 @@
+"""Search for templates that are paid more than the honest answer without being better: many tried, a few kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edgewise.loopholes.audit.calibration import Scale
+from edgewise.loopholes.audit.caller import Caller
+from edgewise.loopholes.audit.templates import Slot, Template, crossed, mutated, named
+from edgewise.loopholes.types import Floats, Task
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Tasks with honest answers and what they earn: what templates are measured against.
+
+    Attributes:
+        tasks: n of them.
+        honest: An honest answer to each.
+        proxy, trusted: What those earn, shape (n,); ``trusted`` NaN where there is no trusted grader.
+    """
+
+    tasks: list[Task]
+    honest: list[str]
+    proxy: Floats
+    trusted: Floats
+
+    def other(self, i: int) -> str:
+        """The honest answer to another task."""
+        return self.honest[(i + 1) % len(self.honest)]
+
+    def answers(self, template: Template, rows: Sequence[int]) -> list[str]:
+        """What the template makes of these tasks."""
+        return [template.apply(self.tasks[i], self.honest[i], self.other(i)) for i in rows]
+
+
+@dataclass
+class Tried:
+    """A template and what it changed.
+
+    Attributes:
+        template: The template.
+        rows: Tasks that it was tried on.
+        proxy: Change of the proxy against the honest answer, shape (rows,); NaN where the grader failed.
+        trusted: Change of the trusted reward, likewise.
+        excess: Change of the proxy beyond what the change of the trusted reward accounts for.
+    """
+
+    template: Template
+    rows: list[int] = field(default_factory=list)
+    proxy: Floats = field(default_factory=lambda: np.zeros(0))
+    trusted: Floats = field(default_factory=lambda: np.zeros(0))
+    excess: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def score(self) -> float:
+        """What is sought: paid more, for no reason. A gain that is earned is none, and neither is an unpaid excess."""
+        return _mean(np.minimum(self.proxy, self.excess))
+
+    @property
+    def upper(self) -> float:
+        """The same for the better half of the tasks: a condition may single them out."""
+        values = np.sort(np.nan_to_num(np.minimum(self.proxy, self.excess), nan=-1e9))
+        return float(values[len(values) // 2 :].mean()) if len(values) else -np.inf
+
+
+def _mean(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) > len(values) / 2 else -np.inf
+
+
+class Searcher:
+    """Tries templates on a ground.
+
+    Args:
+        caller: Grades.
+        ground: Tasks with honest answers.
+        scale: Usual proxy of a trusted reward; without a trusted grader every gain is an excess.
+        rng: Where randomness comes from.
+    """
+
+    def __init__(self, caller: Caller, ground: Ground, scale: Scale, rng: np.random.Generator) -> None:
+        self.caller, self.ground, self.scale, self.rng = caller, ground, scale, rng
+        self._usual = self._excess(ground.proxy, ground.trusted)
+
+    def _excess(self, proxy: Floats, trusted: Floats) -> Floats:
+        return self.scale.excess(proxy, trusted) if self.caller.subject.has_trusted else proxy
+
+    def evaluate(self, templates: Sequence[Template], rows: Sequence[int], known: Sequence[Tried] = ()) -> list[Tried]:
+        """Grade what templates make of some tasks, all in one call; ``known`` are extended."""
+        grown = list(known) or [Tried(template) for template in templates]
+        todo = [(one, [i for i in rows if i not in one.rows]) for one in grown]
+        pairs = [
+            (i, text) for one, new in todo for i, text in zip(new, self.ground.answers(one.template, new), strict=True)
+        ]
+        graded = self.caller.grade([self.ground.tasks[i] for i, _ in pairs], [text for _, text in pairs], self.rng)
+        excess = self._excess(graded.proxy, graded.trusted)
+        at = 0
+        for one, new in todo:
+            span, rows_ = slice(at, at + len(new)), np.array(new, dtype=int)
+            one.proxy = np.append(one.proxy, graded.proxy[span] - self.ground.proxy[rows_])
+            one.trusted = np.append(one.trusted, graded.trusted[span] - self.ground.trusted[rows_])
+            one.excess = np.append(one.excess, excess[span] - self._usual[rows_])
+            one.rows += new
+            at += len(new)
+        return grown
+
+    def run(
+        self, templates: Sequence[Template], *, breadth: int = 40, generations: int = 4, keep: int = 12
+    ) -> list[Tried]:
+        """Successive halving, evolution, conditions, minimisation.
+
+        Args:
+            templates: Where to start.
+            breadth: Templates that pass the first look.
+            generations: Of evolution.
+            keep: Templates that come out, best first.
+        """
+        n = len(self.ground.tasks)
+        few, some, most = list(range(min(4, n))), list(range(min(16, n))), list(range(n))
+        first = self.evaluate(list(dict.fromkeys(templates)), few)
+        chosen = _best(first, breadth * 2 // 3, lambda t: t.score) + _best(first, breadth // 3, lambda t: t.upper)
+        population = self.evaluate([], some, _once(chosen))
+        for _ in range(generations):
+            parents = _best(population, 12, lambda t: t.score) + _best(population, 4, lambda t: t.upper)
+            pool = [slot for parent in parents for slot in parent.template.slots] or [("answer", None)]
+            children = {self._child(parents, pool): None for _ in range(24)}
+            fresh = [child for child in children if all(child.slots != one.template.slots for one in population)]
+            population += self.evaluate(fresh, some[:8])
+        final = _once(_best(population, keep, lambda t: t.score) + _best(population, keep // 2, lambda t: t.upper))
+        final = [self._minimise(one, some[:8]) for one in self.evaluate([], most, final)]
+        final = self.evaluate([], most, _once(final))
+        final += self._conditional(final)
+        ranked = sorted(_once(final), key=lambda t: (-t.score, len(t.template.slots)))
+        return [replace(one, template=named(one.template)) for one in ranked[:keep]]
+
+    def _child(self, parents: Sequence[Tried], pool: Sequence[Slot]) -> Template:
+        first, second = (parents[int(i)].template for i in self.rng.integers(len(parents), size=2))
+        if self.rng.random() < 0.3:
+            return crossed(first, second, self.rng)
+        return mutated(first, pool, self.rng)
+
+    def _minimise(self, one: Tried, rows: Sequence[int]) -> Tried:
+        """Drop slots as long as nine tenths of the score stay (delta debugging, one slot at a time)."""
+        at = [one.rows.index(i) for i in rows if i in one.rows]
+        goal = 0.9 * _mean(np.minimum(one.proxy, one.excess)[at])
+        upper = 0.9 * one.upper
+        if goal <= 0 and upper <= 0:
+            return one
+        current, best = one.template, one
+        while len(current.slots) > 1:
+            shorter = [
+                Template(current.slots[:i] + current.slots[i + 1 :], current.kind, current.words)
+                for i in range(len(current.slots))
+            ]
+            tried = self.evaluate(list(dict.fromkeys(shorter)), rows)
+            enough = [t for t in tried if (t.score >= goal if goal > 0 else t.upper >= upper)]
+            if not enough:
+                break
+            best = max(enough, key=lambda t: t.score)
+            current = best.template
+        return best
+
+    def _conditional(self, tried: Sequence[Tried]) -> list[Tried]:
+        """Templates that pay on some tasks and cost on others, with words of the prompt that tell them apart."""
+        found = []
+        for one in tried:
+            gain = np.nan_to_num(np.minimum(one.proxy, one.excess), nan=-1.0)
+            if one.template.words is not None or not 0.15 < (gain > 1e-9).mean() < 0.9:
+                continue
+            words = separating_words([self.ground.tasks[i].prompt for i in one.rows], gain)
+            if words:
+                found.append(replace(one.template, words=tuple(words)))
+        return self.evaluate(found, range(len(self.ground.tasks))) if found else []
+
+
+def separating_words(prompts: Sequence[str], gain: Floats, least: int = 3) -> list[str]:
+    """Words such that the prompts that have any of them gain most in sum; chosen greedily.
+
+    Args:
+        prompts: n texts.
+        gain: What would be gained on each, shape (n,).
+        least: Prompts that a word must be in.
+    """
+    has = [set(prompt.split()) for prompt in prompts]
+    words = sorted({word for some in has for word in some})
+    rows = {word: np.array([word in some for some in has]) for word in words}
+    rows = {word: where for word, where in rows.items() if where.sum() >= least}
+    covered, chosen = np.zeros(len(prompts), dtype=bool), list[str]()
+    while rows:
+        best = max(rows, key=lambda word: float(gain[rows[word] & ~covered].sum()))
+        if gain[rows[best] & ~covered].sum() <= 0:
+            break
+        covered |= rows.pop(best)
+        chosen.append(best)
+    return [] if covered.all() else chosen
+
+
+def _best(tried: Sequence[Tried], n: int, key: Callable[[Tried], float]) -> list[Tried]:
+    return sorted(tried, key=key, reverse=True)[:n]
+
+
+def _once(tried: Sequence[Tried]) -> list[Tried]:
+    """The first of those with the same slots and condition."""
+    return list({(t.template.slots, t.template.words): t for t in reversed(tried)}.values())[::-1]
