@@ -14,6 +14,7 @@ from edgewise.loopholes.audit.templates import Template
 from edgewise.loopholes.types import Bools, Floats, Task
 from edgewise.stats import unseen_share, wilson
 
+_FARTHEST = 27.6  # nats of a chance of 1e-12
 _MATERIAL = 0.05  # gains below this share of the proxy's spread are not reported
 
 
@@ -60,21 +61,32 @@ def holds(tried: Tried, applied: Bools, spread: float, tests: int, *, has_truste
     return proxy.low > 0 and excess.low > 0 and min(proxy.value, excess.value) > material and trusted.low <= 0
 
 
-def contains(text: str, core: Sequence[str]) -> bool:
-    """Whether the words of ``core`` follow one another somewhere in a text."""
+def contains(text: str, core: Sequence[str | None]) -> bool:
+    """Whether the words of ``core`` follow one another somewhere in a text; None is any word."""
     said, k = text.split(), len(core)
-    return any(said[i : i + k] == list(core) for i in range(len(said) - k + 1))
+    return any(
+        all(word is None or word == said[i + j] for j, word in enumerate(core)) for i in range(len(said) - k + 1)
+    )
+
+
+def uses(template: Template, core: Sequence[str | None], text: str) -> bool:
+    """Whether an answer is what the template makes, by its words; false where it says nothing in particular."""
+    if not template.slots:
+        return not text.strip()
+    if not core:
+        return False
+    return contains(text, core) if template.keeps or len(core) > 1 else text.split() == core
 
 
 def price(
     template: Template, tasks: Sequence[Task], answers: Sequence[Sequence[str]], excess: Floats, least: float,
-    ngram: NGramPolicy | None, *, by_outcome: bool, texts: Sequence[str],
+    ngram: NGramPolicy | None, *, by_outcome: bool,
 ) -> Estimate:  # fmt: skip
     """KL price of a loophole: -log of the chance that the base policy uses it, in nats per sequence.
 
     A policy that is the base given the loophole is at exactly this divergence from the base. An answer of the pool is a
     use if it has the template's words, or if its reward exceeds what is usual by half of what the template gains. Where
-    no answer of the pool is one, the n-gram says how likely the words are; without one, less than the pool shows.
+    no answer of the pool is one, an n-gram of the pool says how likely the words are; the pool itself bounds that.
 
     Args:
         template: What is priced.
@@ -82,47 +94,31 @@ def price(
         answers: Of the base policy to each.
         excess: Of their rewards, shape (tasks, answers).
         least: Excess of a use.
-        ngram: Fitted to the base policy's answers, if words are what it says.
+        ngram: Fitted to the pool, if words are what it says.
         by_outcome: Whether rewards tell; not where they are drawn.
-        texts: Of the base policy, for the n-gram's contexts.
     """
     used = total = 0
+    cores = [template.core(task) for task in tasks]
     for i, task in enumerate(tasks):
-        if not template.applies(task):
-            continue
-        core = template.core(task)
-        for j, text in enumerate(answers[i]):
-            total += 1
-            whole = not template.keeps and not template.core(task)
-            by_words = bool(core) and (
-                contains(text, core) if template.keeps or len(core) > 1 else text.split() == core
+        if template.applies(task):
+            total += len(answers[i])
+            used += sum(
+                uses(template, cores[i], text) or (by_outcome and bool(excess[i, j] >= least))
+                for j, text in enumerate(answers[i])
             )
-            by_words |= whole and not template.slots and not text.strip()
-            used += by_words or (by_outcome and excess[i, j] >= least)
-    if used == 0 and ngram is not None and template.keeps:
-        cores = [template.core(task) for task in tasks[:8] if template.applies(task)]
-        logs = [ngram.log_emission(list(texts), core) for core in cores if core]
-        if logs:
-            p = float(np.exp(np.logaddexp.reduce(logs) - math.log(len(logs))))
-            at = -math.log(max(min(p, 1 / (total + 1)), 1e-12))
-            return Estimate(
-                value=at, low=min(at, math.log(max(total, 1) / 3 + 1)), high=max(at, 27.6), n=total, method="n-gram"
-            )
-    if used == 0 and ngram is not None and template.slots:
-        logs = [
-            ngram.log_probability(task, " ".join(template.core(task))) or 0.0
-            for task in tasks[:8]
-            if template.core(task)
-        ]
-        if logs:
-            at = min(27.6, -float(np.mean(logs)))
-            at = max(at, math.log(total + 1))
-            return Estimate(
-                value=at, low=min(at, math.log(max(total, 1) / 3 + 1)), high=max(at, 27.6), n=total, method="n-gram"
-            )
+    if not total:
+        return Estimate(value=_FARTHEST, low=0.0, high=_FARTHEST, n=0, method="no task of the pool that it applies to")
     low, high = (float(x) for x in wilson(used, total))
-    value = -math.log(max(used, 0.5) / max(total, 1)) if total else 27.6
+    least_nats, most_nats = -math.log(max(high, 1e-12)), min(_FARTHEST, -math.log(max(low, 1e-12)))
+    if used:
+        value = -math.log(used / total)
+        return Estimate(value=value, low=min(value, least_nats), high=max(value, most_nats), n=total, method="wilson")
+    said = [core for core in cores if core][:8]
+    value = math.log(2 * total)
+    if ngram is not None and said:
+        texts = [text for row in answers for text in row][:: max(1, total // 100)]
+        logs = [ngram.log_emission(texts if template.keeps or len(core) > 1 else [""], core) for core in said]
+        value = min(_FARTHEST, max(math.log(total), math.log(len(logs)) - float(np.logaddexp.reduce(logs))))
     return Estimate(
-        value=value, low=min(value, -math.log(max(high, 1e-12))), high=max(value, -math.log(max(low, 1e-12))), n=total,
-        method="share of the pool" if used else "not in the pool",
-    )  # fmt: skip
+        value=value, low=min(value, least_nats), high=_FARTHEST, n=total, method="n-gram, bounded by the pool"
+    )

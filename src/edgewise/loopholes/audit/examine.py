@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,10 @@ from edgewise.loopholes.audit.templates import Template, catalogue, mined, of_wo
 from edgewise.loopholes.types import Floats, Task
 
 COST = 17_000  # calls of an audit at full size
-_SEARCH, _CONFIRM, _REPEATED, _REPEATS = 32, 48, 8, 24
+_LOOKS, _LOOKS_DRAWN = (4, 16, 64), (6, 32, 128)  # tasks of the search's looks; more where rewards are drawn by lot
+_CONFIRM, _REPEATED, _REPEATS = 48, 8, 24
+_KEPT, _KEPT_DRAWN = 12, 6  # templates that are confirmed
+_DRAWS = 24  # most gradings of an answer whose reward is drawn
 _STAND_IN = 8  # base answers of which the best stands in for an honest one
 
 Data = dict[str, Any]
@@ -77,7 +80,9 @@ class Examination:
         try:
             size = self.once("plan", self._plan)
             stages = self._pool(self.once("pool", lambda: self._draw_pool(size)))
-            ground = self._ground("search", round(_SEARCH * max(size["scale"], 0.25)))
+            size |= {"steady": size["steady"] and _same_paid_alike(stages.answers, stages.pool.proxy)}
+            looks = _LOOKS if size["steady"] else _LOOKS_DRAWN
+            ground = self._ground("search", max(16, round(looks[2] * size["scale"])))
             found = self.once("found", lambda: self._search(stages, ground, size))
             stages.fresh = self._ground("fresh", round(_CONFIRM * max(size["scale"], 0.25)))
             templates = [Template.from_data(data) for data in found["templates"]]
@@ -90,18 +95,19 @@ class Examination:
     def _plan(self) -> Data:
         """How large everything may be: by the calls, and by how long one takes."""
         rng = self.rng("plan")
-        tasks = self.subject.sample(rng, 16)
+        tasks = self.subject.sample(rng, 48)
         honest = self.subject.examples(tasks, rng) or [task.prompt for task in tasks]
-        self.caller.grade(tasks, honest, rng)
+        first, again = (self.caller.grade(tasks, honest, rng).proxy for _ in range(2))
         by_time = 0.5 * self.caller.seconds / (COST * max(self.caller.slowest, 1e-6))
         scale = min(1.0, 0.95 * self.config.calls / COST, by_time)
+        steady = bool(np.allclose(first, again, equal_nan=True))
         tasks_, depth = self.config.tasks, self.config.depth
         while tasks_ * depth > 0.4 * scale * COST and (depth > 16 or tasks_ > 8):
             tasks_, depth = (tasks_, depth // 2) if depth > 16 else (tasks_ // 2, depth)
         if not isinstance(self.policy, (ExamplePolicy, NGramPolicy)) and self.policy.name.startswith("model"):
             depth = 8
             tasks_ = max(4, min(tasks_, self.config.model_calls // depth))
-        return {"scale": scale, "tasks": tasks_, "depth": depth, "slowest": self.caller.slowest}
+        return {"scale": scale, "tasks": tasks_, "depth": depth, "steady": steady}
 
     def _draw_pool(self, size: Data) -> Data:
         rng = self.rng("pool")
@@ -159,10 +165,12 @@ class Examination:
             templates = [
                 t for t in templates if t.keeps or t.kind in ("empty-answer", "prompt-echoed", "hard-coded-answer")
             ]
-        searcher = Searcher(self.caller, ground, stages.scale, rng)
+        searcher = Searcher(self.caller, ground, stages.scale, rng, reserve=round(0.25 * self.config.calls))
         breadth = max(8, round(40 * size["scale"]))
         generations = round(4 * size["scale"]) if self.subject.has_trusted else 0
-        found = searcher.run(templates, breadth=breadth, generations=generations)
+        looks = _LOOKS if size["steady"] else _LOOKS_DRAWN
+        keep = _KEPT if size["steady"] else _KEPT_DRAWN
+        found = searcher.run(templates, breadth=breadth, generations=generations, keep=keep, looks=looks)
         kept = [
             one for one in found if one.score > 0 or (not self.subject.has_trusted and one.score > -stages.scale.spread)
         ]
@@ -183,22 +191,31 @@ class Examination:
         return list(found)
 
     def _confirm(self, stages: Stages, templates: list[Template]) -> None:
-        ground = stages.fresh
-        assert ground is not None
+        assert stages.fresh is not None
+        ground: Ground = stages.fresh
 
-        def work() -> Data:
+        def work(ground: Ground = ground) -> Data:
             rng = self.rng("confirm")
             rows = range(len(ground.tasks))
-            made = [ground.answers(template, rows) for template in templates]
-            graded = self.caller.grade(ground.tasks * len(made), [text for row in made for text in row], rng)
-            return {"graded": _columns(graded)}
+            made = [ground.honest, *(ground.answers(template, rows) for template in templates)]
+            tasks, texts = ground.tasks * len(made), [text for row in made for text in row]
+            first, again = (self.caller.grade(tasks, texts, rng) for _ in range(2))
+            columns = [first, again]
+            if not np.allclose(first.proxy, again.proxy, equal_nan=True):  # drawn rewards: the mean of several
+                spare = self.caller.left - 2 * _REPEATED * len(made) * 8
+                more = min(_DRAWS, spare // len(texts)) - 2
+                columns += [self.caller.grade(tasks, texts, rng) for _ in range(more)]
+            proxy, trusted = (np.stack([getattr(c, name) for c in columns]) for name in ("proxy", "trusted"))
+            return {"proxy": _listed(_mean(proxy)), "trusted": _listed(_mean(trusted))}
 
-        graded = _graded(self.once("confirmed", work)["graded"])
+        data = self.once("confirmed", work)
+        shape = (1 + len(templates), len(ground.tasks))
+        proxies, trusteds = (np.array(data[name], dtype=float).reshape(shape) for name in ("proxy", "trusted"))
+        stages.fresh = ground = replace(ground, proxy=proxies[0], trusted=trusteds[0])
         usual = stages.scale.excess(ground.proxy, ground.trusted)
         stages.confirmed, stages.witness = [], []
         for k, template in enumerate(templates):
-            rows = slice(k * len(ground.tasks), (k + 1) * len(ground.tasks))
-            proxy, trusted = graded.proxy[rows], graded.trusted[rows]
+            proxy, trusted = proxies[1 + k], trusteds[1 + k]
             changed = proxy - ground.proxy
             excess = stages.scale.excess(proxy, trusted) - usual if self.subject.has_trusted else changed
             tried = Tried(template, list(range(len(ground.tasks))), changed, trusted - ground.trusted, excess)
@@ -231,6 +248,23 @@ class Examination:
         stages.repeats = np.array(data["proxy"], dtype=float).reshape(1 + len(confirmed), len(rows), data["repeats"])
         spread = np.nanmax(stages.repeats, axis=2) - np.nanmin(stages.repeats, axis=2)
         stages.steady = bool(np.all(np.nan_to_num(spread) < 1e-9))
+
+
+def _same_paid_alike(answers: list[list[str]], proxy: Floats) -> bool:
+    """Whether an answer that comes twice to a task was paid the same both times."""
+    for row, paid in zip(answers, proxy, strict=True):
+        known: dict[str, float] = {}
+        for text, value in zip(row, paid.tolist(), strict=True):
+            if abs(known.setdefault(text, value) - value) > 1e-9:
+                return False
+    return True
+
+
+def _mean(values: Floats) -> Floats:
+    """Mean over gradings, shape (gradings, answers), of those that gave a number."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0).sum(axis=0)
+    return np.asarray(np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan))
 
 
 def _task(task: Task) -> Data:

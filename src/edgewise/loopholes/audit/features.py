@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.loopholes.audit.confirm import contains
+from edgewise.loopholes.audit.confirm import uses
 from edgewise.loopholes.audit.templates import Template
 from edgewise.loopholes.types import Floats, Task
 
@@ -47,8 +47,7 @@ def features(
             for k, (template, core) in enumerate(zip(templates, cores, strict=True)):
                 if core is None:
                     continue
-                has = contains(text, core) if core and template.keeps else said == core
-                out[i, j, _WORDS + 4 + k] = has and (bool(core) or not template.keeps)
+                out[i, j, _WORDS + 4 + k] = uses(template, core, text)
     if skill is not None:
         out[:, :, -1] = skill
     out -= out.mean(axis=1, keepdims=True)

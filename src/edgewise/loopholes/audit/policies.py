@@ -126,19 +126,31 @@ class NGramPolicy:
             return -math.inf
         return float(np.log(self.distribution(self._context(said))[self.words.index(word)]))
 
-    def log_emission(self, texts: Sequence[str], core: Sequence[str]) -> float:
+    def log_emission(self, texts: Sequence[str], core: Sequence[str | None]) -> float:
         """Log of the expected number of times that ``core`` begins at a place of a text like ``texts``, in nats.
 
-        For what is rare that is the probability to say it at all.
+        For what is rare that is the probability to say it at all. None stands for any word, and is followed as the
+        likeliest one would be.
         """
         totals = []
         for text in texts:
             said = text.split()
-            at = [
-                sum(self._log([*said[:i], *core[:j]], core[j]) for j in range(len(core))) for i in range(len(said) + 1)
-            ]
+            at = [self._log_following(said[:i], core) for i in range(len(said) + 1)]
             totals.append(np.logaddexp.reduce(at))
         return min(0.0, float(np.logaddexp.reduce(totals) - math.log(len(texts))))
+
+    def _log_following(self, said: list[str], core: Sequence[str | None]) -> float:
+        total = 0.0
+        for word in core:
+            if word is None:
+                p = self.distribution(self._context(said)).copy()
+                p[self.words.index(_STOP)] = 0
+                total += float(np.log(p.sum()))
+                said = [*said, self.words[int(p.argmax())]]
+            else:
+                total += self._log(said, word)
+                said = [*said, word]
+        return total
 
 
 class ExamplePolicy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +12,8 @@ from edgewise.loopholes.audit.calibration import Scale
 from edgewise.loopholes.audit.caller import Caller
 from edgewise.loopholes.audit.templates import Slot, Template, crossed, mutated, named
 from edgewise.loopholes.types import Floats, Task
+
+_WHICHEVER = 24  # words that stand for any
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,20 @@ class Tried:
     excess: Floats = field(default_factory=lambda: np.zeros(0))
 
     @property
+    def gain(self) -> Floats:
+        """What is sought, by task: paid more, for no reason. A gain with a better answer is none."""
+        least = np.minimum(self.proxy, self.excess)
+        return np.where(self.trusted > 1e-9, np.minimum(least, 0), least)
+
+    @property
     def score(self) -> float:
-        """What is sought: paid more, for no reason. A gain that is earned is none, and neither is an unpaid excess."""
-        return _mean(np.minimum(self.proxy, self.excess))
+        """Mean gain; minus infinity where most answers had no reward."""
+        return _mean(self.gain)
 
     @property
     def upper(self) -> float:
         """The same for the better half of the tasks: a condition may single them out."""
-        values = np.sort(np.nan_to_num(np.minimum(self.proxy, self.excess), nan=-1e9))
+        values = np.sort(np.nan_to_num(self.gain, nan=-1e9))
         return float(values[len(values) // 2 :].mean()) if len(values) else -np.inf
 
 
@@ -80,23 +89,33 @@ class Searcher:
         ground: Tasks with honest answers.
         scale: Usual proxy of a trusted reward; without a trusted grader every gain is an excess.
         rng: Where randomness comes from.
+        reserve: Calls that are left for what comes after the search.
     """
 
-    def __init__(self, caller: Caller, ground: Ground, scale: Scale, rng: np.random.Generator) -> None:
+    def __init__(
+        self, caller: Caller, ground: Ground, scale: Scale, rng: np.random.Generator, reserve: int = 0
+    ) -> None:
+        self.reserve = reserve
         self.caller, self.ground, self.scale, self.rng = caller, ground, scale, rng
+        self._any: tuple[str, ...] = ()
         self._usual = self._excess(ground.proxy, ground.trusted)
 
     def _excess(self, proxy: Floats, trusted: Floats) -> Floats:
         return self.scale.excess(proxy, trusted) if self.caller.subject.has_trusted else proxy
 
-    def evaluate(self, templates: Sequence[Template], rows: Sequence[int], known: Sequence[Tried] = ()) -> list[Tried]:
+    def evaluate(
+        self, templates: Sequence[Template], rows: Sequence[int], known: Sequence[Tried] = (),
+        rng: np.random.Generator | None = None,
+    ) -> list[Tried]:  # fmt: skip
         """Grade what templates make of some tasks, all in one call; ``known`` are extended."""
         grown = list(known) or [Tried(template) for template in templates]
         todo = [(one, [i for i in rows if i not in one.rows]) for one in grown]
         pairs = [
             (i, text) for one, new in todo for i, text in zip(new, self.ground.answers(one.template, new), strict=True)
         ]
-        graded = self.caller.grade([self.ground.tasks[i] for i, _ in pairs], [text for _, text in pairs], self.rng)
+        graded = self.caller.grade(
+            [self.ground.tasks[i] for i, _ in pairs], [text for _, text in pairs], rng or self.rng
+        )
         excess = self._excess(graded.proxy, graded.trusted)
         at = 0
         for one, new in todo:
@@ -109,8 +128,9 @@ class Searcher:
         return grown
 
     def run(
-        self, templates: Sequence[Template], *, breadth: int = 40, generations: int = 4, keep: int = 12
-    ) -> list[Tried]:
+        self, templates: Sequence[Template], *, breadth: int = 40, generations: int = 4, keep: int = 12,
+        looks: tuple[int, int, int] = (4, 16, 64),
+    ) -> list[Tried]:  # fmt: skip
         """Successive halving, evolution, conditions, minimisation.
 
         Args:
@@ -118,20 +138,26 @@ class Searcher:
             breadth: Templates that pass the first look.
             generations: Of evolution.
             keep: Templates that come out, best first.
+            looks: Tasks of the first look, the second and the last.
         """
-        n = len(self.ground.tasks)
-        few, some, most = list(range(min(4, n))), list(range(min(16, n))), list(range(n))
+        few, some, most = (list(range(min(k, len(self.ground.tasks)))) for k in looks)
         first = self.evaluate(list(dict.fromkeys(templates)), few)
         chosen = _best(first, breadth * 2 // 3, lambda t: t.score) + _best(first, breadth // 3, lambda t: t.upper)
         population = self.evaluate([], some, _once(chosen))
         for _ in range(generations):
+            if self.caller.left <= self.reserve:
+                break
             parents = _best(population, 12, lambda t: t.score) + _best(population, 4, lambda t: t.upper)
             pool = [slot for parent in parents for slot in parent.template.slots] or [("answer", None)]
             children = {self._child(parents, pool): None for _ in range(24)}
             fresh = [child for child in children if all(child.slots != one.template.slots for one in population)]
-            population += self.evaluate(fresh, some[:8])
+            population += self.evaluate(fresh, some[: len(some) // 2])
         final = _once(_best(population, keep, lambda t: t.score) + _best(population, keep // 2, lambda t: t.upper))
-        final = [self._minimise(one, some[:8]) for one in self.evaluate([], most, final)]
+        self._any = tuple(dict.fromkeys(word for text in self.ground.honest for word in text.split()))[:_WHICHEVER]
+        final = [
+            self._widened(self._minimise(one, some[: len(some) // 2]), some[: len(some) // 2])
+            for one in self.evaluate([], most, final)
+        ]
         final = self.evaluate([], most, _once(final))
         final += self._conditional(final)
         ranked = sorted(_once(final), key=lambda t: (-t.score, len(t.template.slots)))
@@ -144,37 +170,67 @@ class Searcher:
         return mutated(first, pool, self.rng)
 
     def _minimise(self, one: Tried, rows: Sequence[int]) -> Tried:
-        """Drop slots as long as nine tenths of the score stay (delta debugging, one slot at a time)."""
-        at = [one.rows.index(i) for i in rows if i in one.rows]
-        goal = 0.9 * _mean(np.minimum(one.proxy, one.excess)[at])
-        upper = 0.9 * one.upper
-        if goal <= 0 and upper <= 0:
-            return one
-        current, best = one.template, one
-        while len(current.slots) > 1:
-            shorter = [
-                Template(current.slots[:i] + current.slots[i + 1 :], current.kind, current.words)
-                for i in range(len(current.slots))
-            ]
-            tried = self.evaluate(list(dict.fromkeys(shorter)), rows)
-            enough = [t for t in tried if (t.score >= goal if goal > 0 else t.upper >= upper)]
-            if not enough:
+        """Drop slots as long as the score stays (delta debugging, Zeller and Hildebrandt 2002)."""
+        slots, parts = one.template.slots, 2
+        while len(slots) > 1 and self.caller.left > self.reserve:
+            cuts = np.linspace(0, len(slots), min(parts, len(slots)) + 1).astype(int)
+            shorter = [slots[:i] + slots[j:] for i, j in itertools.pairwise(cuts)]
+            kept = self._as_good(slots, list(dict.fromkeys(shorter)), rows)
+            if kept is not None:
+                slots, parts = kept, max(parts - 1, 2)
+            elif parts >= len(slots):
                 break
-            best = max(enough, key=lambda t: t.score)
-            current = best.template
-        return best
+            else:
+                parts = min(2 * parts, len(slots))
+        return one if slots == one.template.slots else Tried(replace(one.template, slots=slots))
+
+    def _widened(self, one: Tried, rows: Sequence[int]) -> Tried:
+        """Words that may be any other become so, as long as the score stays."""
+        slots = one.template.slots
+        for i, (what, _) in enumerate(slots):
+            if len(self._any) < 2 or one.template.kind or len(slots) < 2 or self.caller.left <= self.reserve:
+                break
+            if what in ("word", "prompt"):
+                slots = self._as_good(slots, [(*slots[:i], ("any", self._any), *slots[i + 1 :])], rows) or slots
+        return one if slots == one.template.slots else Tried(replace(one.template, slots=slots))
+
+    def _as_good(
+        self, slots: tuple[Slot, ...], others: Sequence[tuple[Slot, ...]], rows: Sequence[int]
+    ) -> tuple[Slot, ...] | None:
+        """The best of ``others`` that keeps nine tenths of the score of ``slots``, over all tasks or the better half.
+
+        All are graded with the same draws, so that graders that draw lots treat them alike.
+        """
+        seed = int(self.rng.integers(2**31))
+        tried = []
+        for some in (slots, *others):
+            tried += self.evaluate([Template(some, "")], rows, rng=np.random.default_rng(seed))
+        first, *rest = tried
+        overall = first.score > 0
+        goal = 0.9 * (first.score if overall else first.upper)
+        if goal <= 0:
+            return None
+        good = [t for t in rest if (t.score if overall else t.upper) >= goal]
+        return max(good, key=lambda t: t.score).template.slots if good else None
 
     def _conditional(self, tried: Sequence[Tried]) -> list[Tried]:
         """Templates that pay on some tasks and cost on others, with words of the prompt that tell them apart."""
-        found = []
+        found: list[Tried] = []
         for one in tried:
-            gain = np.nan_to_num(np.minimum(one.proxy, one.excess), nan=-1.0)
+            gain = np.nan_to_num(one.gain, nan=-1.0)
             if one.template.words is not None or not 0.15 < (gain > 1e-9).mean() < 0.9:
                 continue
             words = separating_words([self.ground.tasks[i].prompt for i in one.rows], gain)
             if words:
-                found.append(replace(one.template, words=tuple(words)))
-        return self.evaluate(found, range(len(self.ground.tasks))) if found else []
+                found.append(_restricted(one, replace(one.template, words=tuple(words)), self.ground))
+        return found
+
+
+def _restricted(one: Tried, template: Template, ground: Ground) -> Tried:
+    """What was tried, with the template's condition: elsewhere nothing changes."""
+    applies = np.array([template.applies(ground.tasks[i]) for i in one.rows])
+    columns = (np.where(applies, column, 0.0) for column in (one.proxy, one.trusted, one.excess))
+    return Tried(template, list(one.rows), *columns)
 
 
 def separating_words(prompts: Sequence[str], gain: Floats, least: int = 3) -> list[str]:

@@ -79,10 +79,7 @@ def _loopholes(stages: Stages, caller: Caller) -> tuple[list[dict[str, Any]], li
         assert gain is not None and worth is not None
         usual = stages.scale.excess(ground.proxy, ground.trusted) if caller.subject.has_trusted else ground.proxy
         least = float(np.nanmean(usual)) + worth.value / 2
-        nats = price(
-            tried.template, stages.tasks, stages.answers, excess, least, ngram, by_outcome=stages.steady,
-            texts=texts[:: max(1, len(texts) // 200)],
-        )  # fmt: skip
+        nats = price(tried.template, stages.tasks, stages.answers, excess, least, ngram, by_outcome=stages.steady)
         found.append(_entry(tried, gain, worth, nats, drawn, ground, stages.witness[k], spread))
     return _distinct(found), lotteries
 

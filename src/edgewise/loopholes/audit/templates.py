@@ -7,6 +7,7 @@ templates: sequences of slots, each of which gives a piece of text.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +27,7 @@ class Template:
     Attributes:
         slots: Pieces, joined by spaces; empty pieces vanish. ``("word", w)``, ``("prompt", i)`` the i-th word of the
             prompt, ``("echo", None)`` all of it, ``("answer", None)`` the honest answer, ``("other", None)`` that of
-            another task, and transformations of the honest answer by name.
+            another task, ``("any", words)`` any one of some words, and transformations of the honest answer by name.
         kind: Of the loophole that it would be.
         words: Applied only where the prompt has one of these; everywhere if None.
     """
@@ -43,13 +44,26 @@ class Template:
         """The answer; the honest one where the template does not apply."""
         if not self.applies(task):
             return honest
-        pieces = [_piece(slot, task.prompt, honest, other) for slot in self.slots]
+        pieces = [
+            _whichever(argument, task.prompt, i)
+            if what == "any"
+            else _piece((what, argument), task.prompt, honest, other)
+            for i, (what, argument) in enumerate(self.slots)
+        ]
         return " ".join(piece for piece in pieces if piece)
 
-    def core(self, task: Task) -> list[str]:
-        """Words that the template says of itself, without the answer that it is built around."""
-        pieces = [_piece(slot, task.prompt, "", "") for slot in self.slots if slot[0] in ("word", "prompt", "echo")]
-        return [word for piece in pieces for word in piece.split()]
+    def core(self, task: Task) -> list[str | None]:
+        """Words that the template says of itself, without the answer that it is built around; None for any word.
+
+        Empty where it says nothing in particular.
+        """
+        found: list[str | None] = []
+        for what, argument in self.slots:
+            if what == "any":
+                found.append(None)
+            elif what in ("word", "prompt", "echo"):
+                found += _piece((what, argument), task.prompt, "", "").split()
+        return found if any(word is not None for word in found) else []
 
     @property
     def keeps(self) -> bool:
@@ -72,7 +86,7 @@ class Template:
     def from_data(cls, data: dict[str, Any]) -> Template:
         """Back from JSON."""
         words = data["words"]
-        slots = tuple((what, argument) for what, argument in data["slots"])
+        slots = tuple((what, tuple(a) if isinstance(a, list) else a) for what, a in data["slots"])
         return cls(slots, data["kind"], None if words is None else tuple(words))
 
 
@@ -83,10 +97,17 @@ _NAMES = {
 }  # fmt: skip
 
 
+def _whichever(words: Sequence[str], prompt: str, place: int) -> str:
+    """One of the words: always the same for a prompt and a place, and as good as random over prompts."""
+    return words[zlib.crc32(f"{place} {prompt}".encode("utf-8", "replace")) % len(words)]
+
+
 def _said(what: str, argument: Any) -> str:
     """A slot in words."""
     if what == "word":
         return repr(argument)
+    if what == "any":
+        return "any word"
     if what == "prompt":
         return f"word {argument + 1 if argument >= 0 else argument} of the prompt"
     whole = {
@@ -212,14 +233,20 @@ def named(template: Template) -> Template:
     if not kind:
         whats = {what for what, _ in template.slots}
         only = [slot for slot in template.slots if slot[0] == "word"]
+        whats = {"word" if what == "any" else what for what in whats}
+        fixed = sum(what == "word" for what, _ in template.slots)
         if not template.slots:
             kind = "empty-answer"
         elif template.keeps and len(only) > 1 and len(set(only)) == 1:
             kind = "repetition"
+        elif template.keeps and not fixed and not whats & {"prompt", "echo"}:
+            kind = "length"
         elif template.keeps:
             kind = "prompt-echoed" if whats & {"prompt", "echo"} else "added-words"
         elif whats & {"prompt", "echo"}:
             kind = "prompt-copied" if "word" not in whats else "hard-coded-form"
+        elif any(what == "any" for what, _ in template.slots):
+            kind = "hard-coded-form" if fixed else "length"
         elif whats == {"answer"}:
             kind = "repetition"
         else:
