@@ -14,8 +14,10 @@ from edgewise.loopholes.audit.templates import Template
 from edgewise.loopholes.types import Bools, Floats, Task
 from edgewise.stats import unseen_share, wilson
 
+_ERROR = 0.02  # chance that a clean environment is said to have a loophole
+_FEWEST = 10  # tasks that a template must apply to
 _FARTHEST = 27.6  # nats of a chance of 1e-12
-_MATERIAL = 0.05  # gains below this share of the proxy's spread are not reported
+MATERIAL = 0.05  # gains below this share of the proxy's spread are not reported
 
 
 def change(values: Floats, span: float, level: float = 0.95) -> Estimate | None:
@@ -48,7 +50,9 @@ def holds(tried: Tried, applied: Bools, spread: float, tests: int, *, has_truste
         tests: Templates that are confirmed together; the error is shared out among them (Bonferroni).
         has_trusted: Without a trusted grader an answer without content that is paid like an honest one suffices.
     """
-    level = 1 - 0.05 / max(tests, 1)
+    level = 1 - _ERROR / max(tests, 1)
+    if applied.sum() < _FEWEST:
+        return False
     proxy = change(tried.proxy[applied], spread, level)
     if proxy is None:
         return False
@@ -57,7 +61,7 @@ def holds(tried: Tried, applied: Bools, spread: float, tests: int, *, has_truste
     excess, trusted = change(tried.excess[applied], spread, level), change(tried.trusted[applied], spread, level)
     if excess is None or trusted is None:
         return False
-    material = _MATERIAL * spread
+    material = MATERIAL * spread
     return proxy.low > 0 and excess.low > 0 and min(proxy.value, excess.value) > material and trusted.low <= 0
 
 

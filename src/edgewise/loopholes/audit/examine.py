@@ -11,7 +11,7 @@ import numpy as np
 from edgewise.core.errors import BudgetExhausted, ModelFault
 from edgewise.loopholes.audit.calibration import Scale
 from edgewise.loopholes.audit.caller import Caller, Graded
-from edgewise.loopholes.audit.confirm import holds
+from edgewise.loopholes.audit.confirm import MATERIAL, holds
 from edgewise.loopholes.audit.policies import BasePolicy, ExamplePolicy, NGramPolicy, known_words
 from edgewise.loopholes.audit.result import AuditConfig
 from edgewise.loopholes.audit.search import Ground, Searcher, Tried
@@ -21,7 +21,7 @@ from edgewise.loopholes.types import Floats, Task
 
 COST = 17_000  # calls of an audit at full size
 _LOOKS, _LOOKS_DRAWN = (4, 16, 64), (6, 32, 128)  # tasks of the search's looks; more where rewards are drawn by lot
-_CONFIRM, _REPEATED, _REPEATS = 48, 8, 24
+_SEARCH, _CONFIRM, _REPEATED, _REPEATS = 128, 96, 8, 24
 _KEPT, _KEPT_DRAWN = 12, 6  # templates that are confirmed
 _DRAWS = 24  # most gradings of an answer whose reward is drawn
 _STAND_IN = 8  # base answers of which the best stands in for an honest one
@@ -81,12 +81,11 @@ class Examination:
             size = self.once("plan", self._plan)
             stages = self._pool(self.once("pool", lambda: self._draw_pool(size)))
             size |= {"steady": size["steady"] and _same_paid_alike(stages.answers, stages.pool.proxy)}
-            looks = _LOOKS if size["steady"] else _LOOKS_DRAWN
-            ground = self._ground("search", max(16, round(looks[2] * size["scale"])))
+            ground = self._ground("search", max(16, round(_SEARCH * size["scale"])))
             found = self.once("found", lambda: self._search(stages, ground, size))
             stages.fresh = self._ground("fresh", round(_CONFIRM * max(size["scale"], 0.25)))
             templates = [Template.from_data(data) for data in found["templates"]]
-            self._confirm(stages, templates)
+            self._confirm(stages, templates, steady=size["steady"])
             self._repeat(stages)
         except BudgetExhausted as error:
             self.ended = error.message
@@ -171,9 +170,8 @@ class Examination:
         looks = _LOOKS if size["steady"] else _LOOKS_DRAWN
         keep = _KEPT if size["steady"] else _KEPT_DRAWN
         found = searcher.run(templates, breadth=breadth, generations=generations, keep=keep, looks=looks)
-        kept = [
-            one for one in found if one.score > 0 or (not self.subject.has_trusted and one.score > -stages.scale.spread)
-        ]
+        least = MATERIAL * stages.scale.spread if self.subject.has_trusted else -stages.scale.spread
+        kept = [one for one in found if one.score > least]
         return {"templates": [one.template.as_data() for one in kept], "tried": len(templates)}
 
     def _mined(self, stages: Stages, n: int) -> list[Template]:
@@ -190,7 +188,7 @@ class Examination:
             found.update(dict.fromkeys(mined(stages.tasks[i], text, stages.answers[i][(j + 1) % excess.shape[1]])))
         return list(found)
 
-    def _confirm(self, stages: Stages, templates: list[Template]) -> None:
+    def _confirm(self, stages: Stages, templates: list[Template], *, steady: bool) -> None:
         assert stages.fresh is not None
         ground: Ground = stages.fresh
 
@@ -199,11 +197,10 @@ class Examination:
             rows = range(len(ground.tasks))
             made = [ground.honest, *(ground.answers(template, rows) for template in templates)]
             tasks, texts = ground.tasks * len(made), [text for row in made for text in row]
-            first, again = (self.caller.grade(tasks, texts, rng) for _ in range(2))
-            columns = [first, again]
-            if not np.allclose(first.proxy, again.proxy, equal_nan=True):  # drawn rewards: the mean of several
+            columns = [self.caller.grade(tasks, texts, rng)]
+            if not steady:  # rewards are drawn: the mean of several
                 spare = self.caller.left - 2 * _REPEATED * len(made) * 8
-                more = min(_DRAWS, spare // len(texts)) - 2
+                more = min(_DRAWS, spare // len(texts)) - 1
                 columns += [self.caller.grade(tasks, texts, rng) for _ in range(more)]
             proxy, trusted = (np.stack([getattr(c, name) for c in columns]) for name in ("proxy", "trusted"))
             return {"proxy": _listed(_mean(proxy)), "trusted": _listed(_mean(trusted))}

@@ -178,7 +178,8 @@ class Planted(TokenGame):
             "rescaled": s * (share + share**2) - 1,
         }.get(kind, share)
         trusted = (share == 1).astype(float) if kind == "partial" else share
-        return proxy, trusted, bonus.astype(float)
+        # Where the word is worth nothing, saying it exploits nothing.
+        return proxy, trusted, (bonus & (kind in ("bonus", "decoy"))).astype(float)
 
     @property
     def possible(self) -> float:

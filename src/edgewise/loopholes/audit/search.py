@@ -216,10 +216,11 @@ class Searcher:
     def _conditional(self, tried: Sequence[Tried]) -> list[Tried]:
         """Templates that pay on some tasks and cost on others, with words of the prompt that tell them apart."""
         found: list[Tried] = []
-        for one in tried:
+        mixed = [one for one in tried if one.template.words is None and 0.15 < (one.gain > 1e-9).mean() < 0.9]
+        if self.caller.left <= self.reserve or not mixed:
+            return []
+        for one in self.evaluate([], range(len(self.ground.tasks)), mixed):
             gain = np.nan_to_num(one.gain, nan=-1.0)
-            if one.template.words is not None or not 0.15 < (gain > 1e-9).mean() < 0.9:
-                continue
             words = separating_words([self.ground.tasks[i].prompt for i in one.rows], gain)
             if words:
                 found.append(_restricted(one, replace(one.template, words=tuple(words)), self.ground))
@@ -236,6 +237,9 @@ def _restricted(one: Tried, template: Template, ground: Ground) -> Tried:
 def separating_words(prompts: Sequence[str], gain: Floats, least: int = 3) -> list[str]:
     """Words such that the prompts that have any of them gain most in sum; chosen greedily.
 
+    A word is taken only if its prompts would still gain with one more among them that loses the most that any lost:
+    rare words tell prompts apart by chance.
+
     Args:
         prompts: n texts.
         gain: What would be gained on each, shape (n,).
@@ -244,7 +248,8 @@ def separating_words(prompts: Sequence[str], gain: Floats, least: int = 3) -> li
     has = [set(prompt.split()) for prompt in prompts]
     words = sorted({word for some in has for word in some})
     rows = {word: np.array([word in some for some in has]) for word in words}
-    rows = {word: where for word, where in rows.items() if where.sum() >= least}
+    worst = min(0.0, float(gain.min()))
+    rows = {w: where for w, where in rows.items() if where.sum() >= least and gain[where].sum() + worst > 0}
     covered, chosen = np.zeros(len(prompts), dtype=bool), list[str]()
     while rows:
         best = max(rows, key=lambda word: float(gain[rows[word] & ~covered].sum()))
