@@ -127,6 +127,15 @@ def resume(
             written = resume_knobs(run, limits=limits)
         character.finish(written, as_json=as_json)
         return
+    if kind == "loopholes-audit":
+        from edgewise.cli import loopholes_audit
+        from edgewise.cli.progress import progress_shown
+        from edgewise.loopholes.audit.job import resume_audit
+
+        with progress_shown(run, stderr_console()):
+            audited = resume_audit(run)
+        loopholes_audit.finish(audited, as_json=as_json)
+        return
     if kind == "probe":
         from edgewise.probing.job import resume_probe
 

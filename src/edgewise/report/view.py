@@ -15,6 +15,7 @@ from edgewise.core.instrument import load_instrument
 from edgewise.core.profile import Evidence, Panel, Profile
 from edgewise.core.run import Manifest, Run
 from edgewise.core.section import Section, Text
+from edgewise.loopholes.audit.audit_report import build_section as loopholes_audit_section
 from edgewise.probing.report import build_section as probing_section
 from edgewise.ranking.report import build_section as ranking_section
 from edgewise.society.report import build_section as society_section
@@ -29,6 +30,7 @@ SECTIONS: dict[str, Callable[[Run], Section]] = {
     "facets": facets_section,
     "knobs": knobs_section,
     "front": build_front_section,
+    "loopholes-audit": loopholes_audit_section,
     "probe": probing_section,
     "rank": ranking_section,
     "society": society_section,
@@ -165,6 +167,8 @@ def reproduce(manifest: Manifest) -> str:
         return _reproduce_facets(config)
     if manifest.kind == "knobs":
         return _reproduce_knobs(config, manifest.seed)
+    if manifest.kind == "loopholes-audit":
+        return _reproduce_loopholes_audit(config, manifest.seed)
     if manifest.kind == "rank":
         return _reproduce_rank(config, manifest.seed)
     if manifest.kind == "probe":
@@ -247,6 +251,13 @@ def _reproduce_knobs(config: dict[str, Any], seed: int) -> str:
             words += [word for item in value for word in (option, item)]
         else:
             words += [option, str(value)]
+    return shlex.join(words)
+
+
+def _reproduce_loopholes_audit(config: dict[str, Any], seed: int) -> str:
+    words = ["edgewise", "loopholes", "audit", str(config["environment"]), "--seed", str(seed)]
+    words += ["--base", config["base"], "--budget", str(config["calls"]), "--seconds", f"{config['seconds']:g}"]
+    words += ["--per-answer", f"{config['per_answer']:g}", *(["--trust"] if config["trust"] else [])]
     return shlex.join(words)
 
 

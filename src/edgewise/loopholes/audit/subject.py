@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 import numpy as np
 
-from edgewise.core.errors import BadInput
+from edgewise.core.errors import BadInput, EdgewiseError
 from edgewise.loopholes.audit import worker
 from edgewise.loopholes.types import Environment, Grade, Task
 
@@ -71,7 +73,8 @@ class EnvironmentSubject:
 
     def sample(self, rng: np.random.Generator, n: int) -> list[Task]:
         """Draw n tasks."""
-        tasks = list(self.environment.sample(rng, n))
+        with _own_code(self.name, "sample(rng, n)"):
+            tasks = list(self.environment.sample(rng, n))
         if len(tasks) != n:
             raise BadInput(f"sample(rng, {n}) gave {len(tasks)} tasks", field=self.name, fix="return as many as asked")
         return tasks
@@ -79,7 +82,13 @@ class EnvironmentSubject:
     def examples(self, tasks: Sequence[Task], rng: np.random.Generator) -> list[str] | None:
         """The environment's own, if it has any."""
         give = getattr(self.environment, "examples", None)
-        return None if give is None else list(give(tasks, rng))
+        if give is None:
+            return None
+        with _own_code(self.name, "examples(tasks, rng)"):
+            found = list(give(tasks, rng))
+        if len(found) != len(tasks):
+            raise BadInput(f"examples(tasks, rng) gave {len(found)} texts for {len(tasks)} tasks", field=self.name)
+        return found
 
     def ask(
         self, tasks: Sequence[Task], completions: Sequence[str], rng: np.random.Generator, seconds: float
@@ -92,6 +101,18 @@ class EnvironmentSubject:
         rows = list(zip(tasks, completions, strict=True))
         found, calls, longest = worker.contained(grade, rows, seconds)
         return Answered([_checked(value, fault) for value, fault in found], calls, longest)
+
+
+@contextmanager
+def _own_code(name: str, what: str) -> Iterator[None]:
+    """Without tasks there is nothing to audit, so a fault there is the user's to mend."""
+    try:
+        yield
+    except EdgewiseError:
+        raise
+    except Exception as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        raise BadInput(f"{what} raises {type(error).__name__}: {error}", field=name, row=line) from None
 
 
 def _checked(value: Any, fault: str) -> Grade:
