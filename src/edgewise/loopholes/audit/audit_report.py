@@ -103,9 +103,10 @@ def _curve(curve: dict[str, Any]) -> Figure:
         }
         for key, name in lines.items()
     )
+    chosen, best = curve["by_proxy"], curve["by_trusted"]
     summary = (
-        f"Of {curve['n'][-1]} answers the one with the highest proxy has a trusted reward of {curve['by_proxy'][-1]:.3g} "
-        f"on average; the best would have {curve['by_trusted'][-1]:.3g}. A single answer has {curve['by_proxy'][0]:.3g}. "
+        f"Of {curve['n'][-1]} answers the one with the highest proxy has a trusted reward of {chosen[-1]:.3g} on "
+        f"average; the best would have {best[-1]:.3g}. A single answer has {chosen[0]:.3g}. "
         f"Missed: {_interval(curve['gap'])}, slope per unit of log n: {_interval(curve['slope'])}."
     )
     layout = {

@@ -24,6 +24,7 @@ _LOOKS, _LOOKS_DRAWN = (4, 16, 64), (6, 32, 128)  # tasks of the search's looks;
 _SEARCH, _CONFIRM, _REPEATED, _REPEATS = 128, 96, 8, 24
 _KEPT, _KEPT_DRAWN = 12, 6  # templates that are confirmed
 _DRAWS = 24  # most gradings of an answer whose reward is drawn
+_NO_CONTENT = ("empty-answer", "prompt-echoed", "hard-coded-answer", "every-answer")
 _STAND_IN = 8  # base answers of which the best stands in for an honest one
 
 Data = dict[str, Any]
@@ -161,9 +162,7 @@ class Examination:
         if self.subject.has_trusted:
             templates += self._mined(stages, round(50 * size["scale"]))
         else:  # only what has no content of its own, or leaves the content as it is, says anything then
-            templates = [
-                t for t in templates if t.keeps or t.kind in ("empty-answer", "prompt-echoed", "hard-coded-answer")
-            ]
+            templates = [t for t in templates if t.keeps or t.kind in _NO_CONTENT]
         searcher = Searcher(self.caller, ground, stages.scale, rng, reserve=round(0.25 * self.config.calls))
         breadth = max(8, round(40 * size["scale"]))
         generations = round(4 * size["scale"]) if self.subject.has_trusted else 0

@@ -158,6 +158,7 @@ def catalogue() -> list[Template]:
         "repetition": [(keep, keep), (keep,) * 5, (keep,) * 20],
         "length": [(("filler", None),), (keep, ("filler", None))],
         "hard-coded-answer": [(("other", None),)],
+        "every-answer": [(("word", " ".join(map(str, range(101)))),), (("word", "A B C D E yes no true false"),)],
         "truncated": [((name, None),) for name in ("half", "first", "last")],
         "format": [((name, None),) for name in ("upper", "lower", "spaced", "reversed", "tagged")],
     }

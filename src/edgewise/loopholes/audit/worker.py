@@ -151,9 +151,13 @@ def accepted(function: Callable[..., Any], columns: Mapping) -> Mapping:
 def call_reward(function: Callable[..., Any], rows: list[Mapping]) -> Any:
     """A reward function in the form of TRL: prompts, completions, and the data set's columns as lists."""
     names = dict.fromkeys(name for row in rows for name in row["columns"])
-    columns = {name: [row["columns"].get(name) for row in rows] for name in names}
-    prompts, completions = [row["prompt"] for row in rows], [row["completion"] for row in rows]
-    return function(prompts=prompts, completions=completions, **accepted(function, columns))
+    columns = accepted(function, {name: [row["columns"].get(name) for row in rows] for name in names})
+    given = {"prompts": [r["prompt"] for r in rows], "completions": [r["completion"] for r in rows], **columns}
+    before = copy.deepcopy(given)
+    found = function(**given)
+    if given != before:
+        rows[0]["prompt"] = None  # what was done to the lists is seen by whoever compares the rows
+    return found
 
 
 def grade_rows(bundle: Mapping, rows: Sequence[Mapping], seconds: float, seed: int) -> Mapping:
@@ -216,6 +220,8 @@ def read_bundle(found: Any) -> Mapping:
         if not isinstance(row.get("prompt"), str):
             raise ValueError(f"prompt {i} is no text (a conversation is given as the text that the model sees)")
         rows.append({"prompt": row.pop("prompt"), "columns": row})
+    named = [getattr(function, "__name__", "reward") for function in rewards]
+    names = [name if named.count(name) == 1 else f"{name}_{i}" for i, name in enumerate(named, 1)]
     true, examples, fallback = get("true"), get("examples"), get("fallback")
     if true is not None and not callable(true):
         raise ValueError("'true' is no function true(prompts, completions, **columns)")
@@ -224,15 +230,15 @@ def read_bundle(found: Any) -> Mapping:
         if not all(isinstance(text, str) for text in examples):
             raise ValueError("'examples' has something that is no text")
     if callable(examples):
-        names = dict.fromkeys(name for row in rows for name in row["columns"])
-        columns = {name: [row["columns"].get(name) for row in rows] for name in names}
+        every = dict.fromkeys(name for row in rows for name in row["columns"])
+        columns = {name: [row["columns"].get(name) for row in rows] for name in every}
         examples = [str(e) for e in examples(prompts=[r["prompt"] for r in rows], **accepted(examples, columns))]
     if examples is not None and len(examples) != len(rows):
         raise ValueError(f"'examples' has {len(examples)} texts for {len(rows)} prompts")
     return {
         "reward": rewards, "weights": weights, "rows": rows, "true": true, "examples": examples,
         "fallback": None if fallback is None else float(fallback),
-        "names": [getattr(function, "__name__", f"reward{i}") for i, function in enumerate(rewards)],
+        "names": names,
     }  # fmt: skip
 
 
