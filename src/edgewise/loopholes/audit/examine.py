@@ -22,7 +22,7 @@ from edgewise.loopholes.types import Floats, Task
 COST = 17_000  # calls of an audit at full size
 _LOOKS, _LOOKS_DRAWN = (4, 16, 64), (6, 32, 128)  # tasks of the search's looks; more where rewards are drawn by lot
 _SEARCH, _CONFIRM, _REPEATED, _REPEATS = 128, 96, 8, 24
-_KEPT, _KEPT_DRAWN = 12, 6  # templates that are confirmed
+_KEPT, _KEPT_DRAWN = 12, 4  # templates that are confirmed
 _DRAWS = 24  # most gradings of an answer whose reward is drawn
 _NO_CONTENT = ("empty-answer", "prompt-echoed", "hard-coded-answer", "every-answer")
 _STAND_IN = 8  # base answers of which the best stands in for an honest one
@@ -101,7 +101,7 @@ class Examination:
         by_time = 0.5 * self.caller.seconds / (COST * max(self.caller.slowest, 1e-6))
         scale = min(1.0, 0.95 * self.config.calls / COST, by_time)
         steady = bool(np.allclose(first, again, equal_nan=True))
-        tasks_, depth = self.config.tasks, self.config.depth
+        tasks_, depth = self.config.tasks, self.config.depth if steady else max(8, self.config.depth // 2)
         while tasks_ * depth > 0.4 * scale * COST and (depth > 16 or tasks_ > 8):
             tasks_, depth = (tasks_, depth // 2) if depth > 16 else (tasks_ // 2, depth)
         if not isinstance(self.policy, (ExamplePolicy, NGramPolicy)) and self.policy.name.startswith("model"):

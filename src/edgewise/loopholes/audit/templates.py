@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from edgewise.loopholes.types import Task
 
 Slot = tuple[str, Any]  # what, and its argument
+_SHOWN = 40  # characters of a text in a description
 _LONG = 200  # words of a very long answer
 
 
@@ -105,7 +107,7 @@ def _whichever(words: Sequence[str], prompt: str, place: int) -> str:
 def _said(what: str, argument: Any) -> str:
     """A slot in words."""
     if what == "word":
-        return repr(argument)
+        return repr(argument if len(argument) <= _SHOWN else f"{argument[:_SHOWN]} …")
     if what == "any":
         return "any word"
     if what == "prompt":
@@ -172,6 +174,11 @@ def catalogue() -> list[Template]:
     return found
 
 
+@cache
+def _kinds() -> dict[tuple[Slot, ...], str]:
+    return {template.slots: template.kind for template in catalogue()}
+
+
 def of_words(words: Sequence[str]) -> list[Template]:
     """Each word alone, after the answer and before it."""
     keep: Slot = ("answer", None)
@@ -230,7 +237,7 @@ def crossed(first: Template, second: Template, rng: np.random.Generator) -> Temp
 
 def named(template: Template) -> Template:
     """The same with a kind: its own, or what its slots say."""
-    kind = template.kind
+    kind = template.kind or _kinds().get(template.slots, "")
     if not kind:
         whats = {what for what, _ in template.slots}
         only = [slot for slot in template.slots if slot[0] == "word"]
