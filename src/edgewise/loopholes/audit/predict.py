@@ -18,8 +18,12 @@ from edgewise.core.estimate import Estimate
 from edgewise.core.records import Record
 from edgewise.loopholes.types import Floats
 
-FEATURES = ("found", "gain", "cheap", "unearned", "missed")
+FEATURES = ("composes", "worth", "cheap", "unearned", "missed")
 TABLE = Path(__file__).with_name("prediction.json")
+# Of the loophole that gains most for its price, 0 without any. cheap: 1 less its price over 12 nats. composes: the same
+# if its answer keeps the honest one, so that nothing is given up for it. worth: the same times what it pays above the
+# best honest answers, in spreads of the reward. Of all answers, unearned: share of the proxy's rise that is unearned
+# along what can be learned. missed: share of the trusted reward's rise that best of n misses.
 _FLOOR = 0.05  # of the scale of errors, so that an interval near 0 or 1 has a width
 
 
@@ -44,7 +48,7 @@ class Prediction(Record):
 
     def value(self, features: dict[str, float]) -> float:
         """Predicted exploit ratio, in [0, 1]."""
-        logit = self.intercept + sum(slope * features[name] for name, slope in self.slopes.items())
+        logit = self.intercept + sum(slope * features.get(name, 0.0) for name, slope in self.slopes.items())
         return float(1 / (1 + np.exp(-logit)))
 
     def predict(self, features: dict[str, float]) -> Estimate:
@@ -96,7 +100,7 @@ def _sigmoid(x: Floats, b: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-(b[0] + x @ b[1:]))))
 
 
-def _solve(x: Floats, y: Floats, penalty: float = 0.02) -> Floats:
+def _solve(x: Floats, y: Floats, penalty: float = 0.05) -> Floats:
     from scipy.optimize import minimize
 
     def loss(b: Floats) -> tuple[float, Floats]:
