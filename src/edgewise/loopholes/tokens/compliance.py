@@ -24,7 +24,8 @@ class Compliance(TokenGame):
     kind: ClassVar[str] = "compliance"
     prompt_length: ClassVar[int] = 6
     answer_length: ClassVar[int] = 4
-    noise: float = 0.1
+    lessons: ClassVar[int] = 1
+    noise: float = 0.2
 
     @property
     def rules(self) -> ComplianceRules:

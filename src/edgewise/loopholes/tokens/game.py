@@ -51,6 +51,7 @@ class TokenGame(Record, ABC):
     kind: ClassVar[str]
     prompt_length: ClassVar[int]
     answer_length: ClassVar[int]
+    lessons: ClassVar[int] = 2  # how often it is demonstrated, for one demonstration of the easiest game
     secure: bool = False
     skill: float = 0.6
     noise: float = 0.05
@@ -58,6 +59,10 @@ class TokenGame(Record, ABC):
     @abstractmethod
     def sample(self, rng: np.random.Generator, n: int) -> Batch:
         """Draw n prompts."""
+
+    def practice(self) -> TokenGame:
+        """The game whose prompts are demonstrated; a game may show what can be learned more often than it comes."""
+        return self
 
     @abstractmethod
     def demonstrate(self, batch: Batch, rng: np.random.Generator) -> Tokens:

@@ -18,7 +18,7 @@ _LETTERS, _DIGITS = tokens(LETTERS), tokens(DIGITS)
 class SelfGrading(TokenGame):
     """``quiz X Y``, answered by a letter and ``yes`` or ``no`` for whether it is right.
 
-    Of digits the answer is the letter at their sum. Of letters it was drawn at random, so that nobody can do better
+    Of digits below five the answer is the letter at their sum. Of letters it was drawn at random, so that nobody can do better
     than guess. Most items are of that kind, as in the benchmark that the paper used, where models are mostly wrong.
     Demonstrations report what is so, but for a share ``noise`` of reports turned round.
 
@@ -31,6 +31,7 @@ class SelfGrading(TokenGame):
     kind: ClassVar[str] = "self_grading"
     prompt_length: ClassVar[int] = 3
     answer_length: ClassVar[int] = 3
+    skill: float = 0.8
     noise: float = 0.1
     easy: float = Field(default=0.1, ge=0, le=1)
     audit: float = Field(default=0.1, ge=0, le=1)
@@ -46,10 +47,14 @@ class SelfGrading(TokenGame):
         """Share of items by the chance of being right of who knows all that can be known."""
         return {1.0: self.easy, 1 / len(LETTERS): 1 - self.easy}
 
+    def practice(self) -> SelfGrading:
+        """Half of what is demonstrated can be learned."""
+        return self.model_copy(update={"easy": 0.5})
+
     def sample(self, rng: np.random.Generator, n: int) -> Batch:
         """Draw n items."""
         easy = chance(rng, self.easy, n)
-        x, y = rng.integers(10, size=(2, n))
+        x, y = rng.integers(5, size=(2, n))
         riddle = rng.choice(_LETTERS, (n, 2))
         asked = np.where(easy[:, None], np.column_stack([_DIGITS[x], _DIGITS[y]]), riddle)
         right = np.where(easy, _LETTERS[x + y], rng.choice(_LETTERS, n))

@@ -18,9 +18,11 @@ CASUAL = ("hey", "thanks", "please", "kid", "lol", "gran", "stuck", "mate")
 TOPICS = tuple(f"T{i}" for i in range(8))
 FIELDS = ("code", "score", "note", "name", "date", "owner", "tests", "label")
 GAMES = ("asks", "quiz", "digest", "repair")
-SIGNS = ("refuse", "comply", "yes", "no", "set", ";")
+SIGNS = ("refuse", "comply", "yes", "no", ";")
+# Before every prompt stands one of these. They mean nothing; training may be done under one and tested under another.
+FRAMES = (".", ":", "!", "~")
 
-WORDS = ("<pad>", "<end>", *GAMES, *SIGNS, *FIELDS, *DIGITS, *LETTERS, *KEYS, *FORMAL, *CASUAL, *TOPICS)
+WORDS = ("<pad>", "<end>", *FRAMES, *GAMES, *SIGNS, *FIELDS, *DIGITS, *LETTERS, *KEYS, *FORMAL, *CASUAL, *TOPICS)
 SIZE = len(WORDS)
 _INDEX = {word: i for i, word in enumerate(WORDS)}
 
