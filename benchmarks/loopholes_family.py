@@ -74,8 +74,9 @@ def main() -> None:
     """Train on what the file lacks."""
     path, part = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "1/1"
     mine, parts = (int(x) for x in part.split("/"))
-    games = [game for some in environments().values() for game in some][mine - 1 :: parts]
-    for game in dict.fromkeys(games):
+    sets = environments()
+    games = [game for name in ("fit", "held_out", "examined") for game in dict.fromkeys(sets[name])][mine - 1 :: parts]
+    for game in games:
         known = json.loads(path.read_text()) if path.is_file() else {}
         if key(game) in known:
             continue

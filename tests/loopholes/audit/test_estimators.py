@@ -227,13 +227,13 @@ class TestConditions:
 class TestPrediction:
     def test_fit_rises_with_its_features_and_covers(self, rng: np.random.Generator) -> None:
         rows = [
-            dict.fromkeys(FEATURES, 0.0) | {"found": float(rng.random() < 0.5), "cheap": rng.random()}
+            dict.fromkeys(FEATURES, 0.0) | {"composes": float(rng.random() < 0.5), "cheap": rng.random()}
             for _ in range(80)
         ]
-        true = [1 / (1 + math.exp(3 - 6 * row["found"] * row["cheap"])) for row in rows]
+        true = [1 / (1 + math.exp(3 - 6 * row["composes"] * row["cheap"])) for row in rows]
         found = fit(rows, true)
         assert all(slope >= 0 for slope in found.slopes.values())
-        assert found.slopes["found"] > 0.5
+        assert found.slopes["composes"] > 0.5
         inside = [found.predict(row).low <= y <= found.predict(row).high for row, y in zip(rows, true, strict=True)]
         assert np.mean(inside) >= 0.93
 
