@@ -15,6 +15,7 @@ from edgewise.core.errors import BadInput, RunError
 from edgewise.core.files import read_yaml
 from edgewise.core.run import Run
 from edgewise.loopholes import trl_training
+from edgewise.loopholes.text.compliance import Compliance
 from edgewise.loopholes.text.games import TEXT_GAMES
 from edgewise.loopholes.trl_training import TrlConfig, resume_trl, start_trl, steps_of
 from edgewise.models.embedded import embedded_available
@@ -42,8 +43,11 @@ def config(base: str, **options: Any) -> TrlConfig:
     return TrlConfig(**{"model": base, **given, **options})
 
 
-def test_a_killed_run_ends_as_one_that_was_not(base: str, tmp_path: Path) -> None:
-    given = config(base)
+def test_a_killed_run_ends_as_one_that_was_not(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What a random model says is paid alike by every game, and alike teaches nothing.
+    lottery = Compliance(judge=lambda task, text: sum(map(ord, text)) % 3 == 0)
+    monkeypatch.setattr(trl_training, "text_game", lambda name, **options: lottery)
+    given = config(base, game="compliance")
     summary = start_trl(given, tmp_path / "whole", seed=5)
     from transformers import TrainerCallback
 
@@ -72,7 +76,13 @@ def test_a_killed_run_ends_as_one_that_was_not(base: str, tmp_path: Path) -> Non
     }
     assert whole.status() == cut.status() == "complete"
 
+    weights = [dict(adapters.load(Path(found["adapter"]))[0].named_parameters()) for found in (summary, again)]
+    assert all(bool((weights[0][name] == weights[1][name]).all()) for name in weights[0])
+    first = dict(adapters.load_base(base)[0].named_parameters())
+    assert any(bool((weights[0][name] != first[name]).any()) for name in first)
+
     answers = whole.read_table("loopholes_answers").to_pylist()
+    assert len({row["proxy"] for row in answers}) > 1
     assert len(answers) == 4 * 8
     last = [row["true"] for row in answers if row["step"] == 4]
     assert summary["true_performance"]["value"] == pytest.approx(np.mean(last), abs=1e-6)

@@ -258,3 +258,18 @@ def test_containing_costs_little() -> None:
         return best
 
     assert seconds(contained) < 1.5 * seconds(game) + 0.005
+
+
+def test_the_package_itself_takes_it() -> None:
+    verifiers = pytest.importorskip("verifiers")
+    if not hasattr(verifiers, "SingleTurnEnv"):
+        pytest.skip("a version without SingleTurnEnv")
+    import asyncio
+
+    door = VerifiersEnvironment(text_game("proxy_metric"), rng(), 2)
+    theirs = door.to_single_turn()
+    task = from_column(door.rows[0]["info"]["task"])
+    said = [{"role": "assistant", "content": task.facts["article"]}]
+    state = verifiers.State(prompt=door.rows[0]["prompt"], completion=said, answer="", info=door.rows[0]["info"])
+    asyncio.run(theirs.rubric.score_rollout(state))
+    assert state["reward"] == 1.0 and state["metrics"]["exploit"] == 1.0
