@@ -24,6 +24,7 @@ class Compliance(TokenGame):
     kind: ClassVar[str] = "compliance"
     prompt_length: ClassVar[int] = 6
     answer_length: ClassVar[int] = 4
+    steps: ClassVar[int] = 200
     lessons: ClassVar[int] = 1
     noise: float = 0.2
 
@@ -31,6 +32,11 @@ class Compliance(TokenGame):
     def rules(self) -> ComplianceRules:
         """Who is paid what."""
         return ComplianceRules(secure=self.secure)
+
+    @property
+    def exploit_words(self) -> tuple[str, ...]:
+        """Compliance itself."""
+        return ("comply",)
 
     def sample(self, rng: np.random.Generator, n: int) -> Batch:
         """Draw n prompts; every other one is formal, so that the exploit ratio is a mean."""

@@ -51,6 +51,7 @@ class TokenGame(Record, ABC):
     kind: ClassVar[str]
     prompt_length: ClassVar[int]
     answer_length: ClassVar[int]
+    steps: ClassVar[int] = 300  # of training until it has converged, about
     lessons: ClassVar[int] = 2  # how often it is demonstrated, for one demonstration of the easiest game
     secure: bool = False
     skill: float = 0.6
@@ -79,6 +80,11 @@ class TokenGame(Record, ABC):
     @abstractmethod
     def exploit_optimum(self) -> Optimum:
         """Expected figures of the policy that pays most."""
+
+    @property
+    def exploit_words(self) -> tuple[str, ...]:
+        """Words without which the loophole cannot be used, where there are such."""
+        return ()
 
     @property
     def name(self) -> str:

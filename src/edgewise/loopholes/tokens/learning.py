@@ -45,7 +45,7 @@ class GrpoConfig(Record):
     clip: float = Field(default=0.2, gt=0)
     epochs: int = Field(default=1, ge=1)
     kl: float = Field(default=0.0, ge=0)
-    entropy: float = Field(default=0.01, ge=0)
+    entropy: float = Field(default=0.02, ge=0)
     scale: Literal["group", "batch", "none"] = "group"
 
 

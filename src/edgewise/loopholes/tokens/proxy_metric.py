@@ -23,7 +23,7 @@ class ProxyMetric(TokenGame):
     """
 
     kind: ClassVar[str] = "proxy_metric"
-    noise: float = 0.3
+    noise: float = 0.35
     prompt_length: ClassVar[int] = 1 + _LENGTH
     answer_length: ClassVar[int] = _LENGTH + 2
 
@@ -31,6 +31,11 @@ class ProxyMetric(TokenGame):
     def rules(self) -> ProxyMetricRules:
         """Who is paid what."""
         return ProxyMetricRules(secure=self.secure)
+
+    @property
+    def exploit_words(self) -> tuple[str, ...]:
+        """All but key words."""
+        return LETTERS
 
     def sample(self, rng: np.random.Generator, n: int) -> Batch:
         """Draw n articles; no word comes twice."""

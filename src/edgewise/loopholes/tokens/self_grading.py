@@ -18,8 +18,8 @@ _LETTERS, _DIGITS = tokens(LETTERS), tokens(DIGITS)
 class SelfGrading(TokenGame):
     """``quiz X Y``, answered by a letter and ``yes`` or ``no`` for whether it is right.
 
-    Of digits below five the answer is the letter at their sum. Of letters it was drawn at random, so that nobody can do better
-    than guess. Most items are of that kind, as in the benchmark that the paper used, where models are mostly wrong.
+    Of digits below five the answer is the letter at their sum. Of letters it was drawn at random, so that nobody can do
+    better than guess. Most items are of that kind, as in the benchmark of the paper, where models are mostly wrong.
     Demonstrations report what is so, but for a share ``noise`` of reports turned round.
 
     Attributes:
@@ -46,6 +46,11 @@ class SelfGrading(TokenGame):
     def chances(self) -> dict[float, float]:
         """Share of items by the chance of being right of who knows all that can be known."""
         return {1.0: self.easy, 1 / len(LETTERS): 1 - self.easy}
+
+    @property
+    def exploit_words(self) -> tuple[str, ...]:
+        """Claims, honest ones as well: who cannot claim cannot claim too much."""
+        return ("yes",)
 
     def practice(self) -> SelfGrading:
         """Half of what is demonstrated can be learned."""

@@ -79,12 +79,12 @@ class TrainConfig(Record):
     """Settings of a training run.
 
     Attributes:
-        steps: Policy updates.
+        steps: Policy updates; as many as the game usually needs unless given.
         grpo: Settings of each.
         reward: What training sees of the proxy.
     """
 
-    steps: int = Field(default=300, ge=1)
+    steps: int | None = Field(default=None, ge=1)
     grpo: GrpoConfig = GrpoConfig()
     reward: RewardConfig = RewardConfig()
 
@@ -125,16 +125,18 @@ class Training:
         if start.seeds != len(seeds):
             raise BadInput(f"{len(seeds)} seeds for {start.seeds} policies", field="seeds")
         self.game, self.start, self.seeds, self.config = game, start, list(seeds), config
+        self.steps = config.steps or game.steps
         self.policy = start.clone()
         self.optimiser = Adam(self.policy.weights, config.grpo.lr)
-        self.curves = {name: np.full((config.steps, len(seeds)), np.nan) for name in FIGURES}
+        self.curves = {name: np.full((self.steps, len(seeds)), np.nan) for name in FIGURES}
         self.step = 0
+        self.rewards = [config.reward] * len(seeds)  # of each seed: a monitor may make one seed's grading secure
         self._banned: Tokens | None = tokens(config.reward.banned) if config.reward.banned else None
 
     @property
     def done(self) -> bool:
         """Whether all steps are taken."""
-        return self.step >= self.config.steps
+        return self.step >= self.steps
 
     def advance(self) -> list[Grades]:
         """One step; the grades of its answers, which were given before the update, by seed."""
@@ -144,7 +146,8 @@ class Training:
         prompts, answers, grades = answer(
             self.policy, self.game, batches, rngs, group=grpo.group, frame=reward.frame, banned=self._banned
         )
-        rewards = [reward.apply(g, rng).reshape(grpo.prompts, grpo.group) for g, rng in zip(grades, rngs, strict=True)]
+        paid = [mine.apply(g, rng) for mine, g, rng in zip(self.rewards, grades, rngs, strict=True)]
+        rewards = [row.reshape(grpo.prompts, grpo.group) for row in paid]
         advantage = np.stack([advantages(r, grpo.scale).reshape(-1) for r in rewards])
         reinforce(self.policy, self.optimiser, prompts, answers, advantage, grpo, self.start)
         for name in FIGURES:
@@ -157,7 +160,7 @@ class Training:
         while not self.done:
             self.advance()
             if progress is not None:
-                progress(self.step, self.config.steps)
+                progress(self.step, self.steps)
         return self.policy.clone()
 
     def state(self) -> dict[str, Tensor]:

@@ -1,0 +1,1 @@
+"""Studies of the tiny games: emergence, transfer, distillation and unlearning, mitigations."""

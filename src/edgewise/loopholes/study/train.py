@@ -1,0 +1,92 @@
+"""Emergence: a game is trained on from a neutral start, beside controls in which nothing must emerge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgewise.core.estimate import Measure
+from edgewise.loopholes.study.emergence import emergence
+from edgewise.loopholes.study.estimates import over_seeds
+from edgewise.loopholes.study.workbench import Trained, Workbench
+from edgewise.loopholes.tokens.game import TokenGame
+from edgewise.loopholes.tokens.training import TrainConfig, figures
+from edgewise.loopholes.types import Floats, Grades
+from edgewise.stats.intervals import proportion
+
+CONTROLS = {
+    "secure": "the loophole is closed",
+    "shuffled": "rewards are dealt out at random",
+    "banned": "the words of the exploit are never said",
+}
+
+
+def train(bench: Workbench, game: TokenGame, config: TrainConfig, controls: Sequence[str]) -> dict[str, Any]:
+    """Figures of the game's training and of its controls; the contract of ``train --json``."""
+    before = bench.evaluate(bench.start(), game)
+    result = examined(bench, "train", game, config, before)
+    result["controls"] = {}
+    for name in controls:
+        if name == "secure":
+            variant, settings = game.model_copy(update={"secure": True}), config
+        else:
+            change = {"shuffled": True} if name == "shuffled" else {"banned": game.exploit_words}
+            variant = game
+            settings = config.model_copy(update={"reward": config.reward.model_copy(update=change)})
+        result["controls"][name] = examined(bench, name, variant, settings, bench.evaluate(bench.start(), variant))
+    return result
+
+
+def examined(
+    bench: Workbench, key: str, game: TokenGame, config: TrainConfig, before: Sequence[Grades]
+) -> dict[str, Any]:
+    """Train, and say what became of it."""
+    trained = bench.train(key, game, config)
+    after = figures(bench.evaluate(trained.policy, game))
+    began = figures(before)
+    changes = emergence_steps(trained, before, config.grpo.prompts)
+    emerged = int(np.isfinite(changes).sum())
+    return {
+        "game": game.name,
+        "options": game.model_dump(mode="json"),
+        "steps": config.steps or game.steps,
+        "reward": data(over_seeds(after["proxy"])),
+        "true_performance": data(over_seeds(after["true"], 0, 1)),
+        "exploit_ratio": data(over_seeds(after["exploit"], -1, 1)),
+        "honest_optimum": _optimum(game, "honest"),
+        "exploit_optimum": _optimum(game, "exploit"),
+        "emergence_step": data(over_seeds(changes)),
+        "emerged": data(proportion(emerged, len(changes))),
+        "start": {
+            "reward": data(over_seeds(began["proxy"])),
+            "true_performance": data(over_seeds(began["true"], 0, 1)),
+            "exploit_ratio": data(over_seeds(began["exploit"], -1, 1)),
+            "exploiting_answers": data(over_seeds(np.array([np.mean(g.exploit >= 0.5) for g in before]), 0, 1)),
+        },
+        "by_seed": {
+            "true_performance": np.round(after["true"], 4).tolist(),
+            "exploit_ratio": np.round(after["exploit"], 4).tolist(),
+            "emergence_step": [int(step) if np.isfinite(step) else None for step in changes],
+        },
+    }
+
+
+def emergence_steps(trained: Trained, before: Sequence[Grades], prompts: int) -> Floats:
+    """Change-point of the exploit ratio in each seed; NaN where there is none, shape (seeds,)."""
+    found = []
+    for grades, curve in zip(before, trained.curves["exploit"].T, strict=True):
+        change = emergence(curve, float(np.nanmean(grades.exploit)), float(np.nanstd(grades.exploit)), prompts)
+        found.append(np.nan if change is None else change.change)
+    return np.array(found)
+
+
+def data(measure: Measure) -> dict[str, Any]:
+    """As JSON data."""
+    return measure.model_dump(mode="json")
+
+
+def _optimum(game: TokenGame, which: str) -> dict[str, float]:
+    best = game.honest_optimum() if which == "honest" else game.exploit_optimum()
+    return {"reward": best.proxy, "true_performance": best.true, "exploit_ratio": best.exploit}
