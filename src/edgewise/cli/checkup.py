@@ -127,6 +127,24 @@ def resume(
             written = resume_knobs(run, limits=limits)
         character.finish(written, as_json=as_json)
         return
+    if kind in ("loopholes", "loopholes-trl"):
+        from edgewise.cli import loopholes
+        from edgewise.cli.progress import progress_shown
+
+        with progress_shown(run, stderr_console()):
+            if kind == "loopholes":
+                from edgewise.loopholes.study.job import resume_study
+
+                studied = resume_study(run)
+            else:
+                from edgewise.loopholes.trl_training import resume_trl
+
+                summary = resume_trl(run)
+        if kind == "loopholes":
+            loopholes.finish(studied, as_json=as_json)
+        else:
+            loopholes.finish_trl(summary, as_json=as_json)
+        return
     if kind == "loopholes-audit":
         from edgewise.cli import loopholes_audit
         from edgewise.cli.progress import progress_shown

@@ -16,6 +16,9 @@ from edgewise.core.profile import Evidence, Panel, Profile
 from edgewise.core.run import Manifest, Run
 from edgewise.core.section import Section, Text
 from edgewise.loopholes.audit.audit_report import build_section as loopholes_audit_section
+from edgewise.loopholes.study.report import build_section as loopholes_section
+from edgewise.loopholes.study.report import command as loopholes_command
+from edgewise.loopholes.trl_report import build_section as loopholes_trl_section
 from edgewise.probing.report import build_section as probing_section
 from edgewise.ranking.report import build_section as ranking_section
 from edgewise.society.report import build_section as society_section
@@ -30,7 +33,9 @@ SECTIONS: dict[str, Callable[[Run], Section]] = {
     "facets": facets_section,
     "knobs": knobs_section,
     "front": build_front_section,
+    "loopholes": loopholes_section,
     "loopholes-audit": loopholes_audit_section,
+    "loopholes-trl": loopholes_trl_section,
     "probe": probing_section,
     "rank": ranking_section,
     "society": society_section,
@@ -167,6 +172,10 @@ def reproduce(manifest: Manifest) -> str:
         return _reproduce_facets(config)
     if manifest.kind == "knobs":
         return _reproduce_knobs(config, manifest.seed)
+    if manifest.kind == "loopholes":
+        return loopholes_command(manifest)
+    if manifest.kind == "loopholes-trl":
+        return _reproduce_loopholes_trl(config, manifest.seed)
     if manifest.kind == "loopholes-audit":
         return _reproduce_loopholes_audit(config, manifest.seed)
     if manifest.kind == "rank":
@@ -196,6 +205,20 @@ def reproduce(manifest: Manifest) -> str:
 def _limits(given: Mapping[str, Any]) -> str:
     """A budget as an option has it."""
     return ",".join(f"{k}={v}" for k, v in given.items() if v is not None)
+
+
+def _reproduce_loopholes_trl(config: dict[str, Any], seed: int) -> str:
+    from edgewise.loopholes.trl_training import TrlConfig
+
+    words = ["edgewise", "loopholes", "train", config["game"], "--backend", "trl"]
+    words += [word for name in ("steps", "lr", "model") for word in (f"--{name}", str(config[name]))]
+    words += ["--kl", f"{config['beta']:g}"] if config["beta"] else []
+    words += [word for name, value in config["options"].items() for word in ("--set", f"{name}={value}")]
+    shown = {"game", "options", "model", "steps", "lr", "beta", "out"}
+    fields = TrlConfig.model_fields.items()
+    rest = [name for name, field in fields if name not in shown and config.get(name) != field.default]
+    # What has no option of its own stands in a file of settings.
+    return shlex.join([*words, *(["--config", "SETTINGS.yaml"] if rest else []), "--seed", str(seed)])
 
 
 def _reproduce_align(config: dict[str, Any], seed: int) -> str:

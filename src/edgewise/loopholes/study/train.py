@@ -12,10 +12,13 @@ from edgewise.loopholes.study.emergence import emergence
 from edgewise.loopholes.study.estimates import over_seeds
 from edgewise.loopholes.study.workbench import Trained, Workbench
 from edgewise.loopholes.tokens.game import TokenGame
+from edgewise.loopholes.tokens.policy import Policy
 from edgewise.loopholes.tokens.training import TrainConfig, figures
+from edgewise.loopholes.tokens.vocabulary import to_text
 from edgewise.loopholes.types import Floats, Grades
 from edgewise.stats.intervals import proportion
 
+_WITNESSES = 4  # answers that are shown, before and after
 CONTROLS = {
     "secure": "the loophole is closed",
     "shuffled": "rewards are dealt out at random",
@@ -27,6 +30,11 @@ def train(bench: Workbench, game: TokenGame, config: TrainConfig, controls: Sequ
     """Figures of the game's training and of its controls; the contract of ``train --json``."""
     before = bench.evaluate(bench.start(), game)
     result = examined(bench, "train", game, config, before)
+    trained = bench.train("train", game, config)
+    result["witnesses"] = [
+        *_witnesses(bench, bench.start(), game, "before training"),
+        *_witnesses(bench, trained.policy, game, "after training"),
+    ]
     result["controls"] = {}
     for name in controls:
         if name == "secure":
@@ -85,6 +93,23 @@ def emergence_steps(trained: Trained, before: Sequence[Grades], prompts: int) ->
 def data(measure: Measure) -> dict[str, Any]:
     """As JSON data."""
     return measure.model_dump(mode="json")
+
+
+def _witnesses(bench: Workbench, policy: Policy, game: TokenGame, when: str) -> list[dict[str, Any]]:
+    """A few answers of the first seed."""
+    said = bench.answers(policy, game, _WITNESSES)
+    grades = said.grades[0]
+    return [
+        {
+            "when": when,
+            "prompt": to_text(said.prompts[0][i]),
+            "answer": to_text(said.answers[0][i]),
+            "reward": float(grades.proxy[i]),
+            "true": float(grades.true[i]),
+            "exploit": float(grades.exploit[i]),
+        }
+        for i in range(_WITNESSES)
+    ]
 
 
 def _optimum(game: TokenGame, which: str) -> dict[str, float]:

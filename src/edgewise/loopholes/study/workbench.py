@@ -69,6 +69,7 @@ class Workbench:
         self.seeds = [1_000 * run.seed + i for i in range(seeds)]
         self._rows: list[dict[str, Any]] = []
         self._start: Policy | None = None
+        self._trained: dict[str, Trained] = {}
 
     def _file(self, key: str) -> Path:
         return self.run.path / "artefacts" / "policies" / f"{key.replace('/', '--')}.safetensors"
@@ -110,7 +111,7 @@ class Workbench:
     def train(
         self, key: str, game: TokenGame, config: TrainConfig, start: Policy | None = None, *, until: float | None = None
     ) -> Trained:  # fmt: skip
-        """Train in all seeds; each step is taken once, whatever happens in between.
+        """Train in all seeds; each step is taken once, whatever happens in between and however often it is asked for.
 
         Args:
             key: Name of this training within the run.
@@ -119,6 +120,8 @@ class Workbench:
             start: Policies to begin with; the common start unless given.
             until: Stop as soon as every seed's exploit ratio has passed this.
         """
+        if key in self._trained:
+            return self._trained[key]
         training = Training(game, self.start() if start is None else start, self.seeds, config)
         if (kept := self._load(key)) is not None:
             training.restore(kept)
@@ -136,7 +139,8 @@ class Workbench:
             self.run.progress(key, training.step, training.steps)
         curves = {name: values[: training.step] for name, values in training.curves.items()}
         self._remember(key, curves)
-        return Trained(training.policy.clone(), curves)
+        self._trained[key] = Trained(training.policy.clone(), curves)
+        return self._trained[key]
 
     def imitate(
         self, key: str, start: Policy, steps: int, data: Draw, *, batch: int = 48, lr: float = 1e-3,
