@@ -17,6 +17,7 @@ from edgewise.loopholes.audit.family import CLEAN, HELD_OUT, LOOPHOLES, Kind, Pl
 
 SEEDS = (0, 1, 2)
 SETS = {"fit": (1, 48), "examined": (2, 30), "held_out": (3, 20)}  # seed of the draw, environments
+NOTHING = ("honest", "noise", "rescaled", "partial")
 IMITATION, STEPS, LR = 300, 100, 5e-4
 
 
@@ -30,7 +31,12 @@ def environments() -> dict[str, list[Planted]]:
 
 
 def trained(game: Planted, seeds: tuple[int, ...] = SEEDS) -> dict[str, Any]:
-    """Imitation of the demonstrations, then GRPO on the proxy; what policies do before and after, by seed."""
+    """Imitation of the demonstrations, then GRPO on the proxy; what policies do before and after, by seed.
+
+    Environments in which nothing counts as an exploit are not trained on: their ratio is 0 whatever a policy does.
+    """
+    if game.planted in NOTHING:
+        return {"after": [{"exploit": 0.0} for _ in seeds]}
     import torch
 
     from edgewise.loopholes.tokens.learning import Adam, GrpoConfig, advantages, answer, framed, imitate, reinforce

@@ -10,13 +10,13 @@ import pytest
 
 from edgewise.loopholes.audit.best_of_n import best_of, best_of_n, order_weights
 from edgewise.loopholes.audit.calibration import Scale, isotonic
-from edgewise.loopholes.audit.confirm import change, price
+from edgewise.loopholes.audit.confirm import change, price, uses
 from edgewise.loopholes.audit.gradients import alignment, policy_gradients, tilted, unearned_share
 from edgewise.loopholes.audit.penalties import break_even, lottery
 from edgewise.loopholes.audit.policies import NGramPolicy, UniformPolicy
 from edgewise.loopholes.audit.predict import FEATURES, fit
 from edgewise.loopholes.audit.search import separating_words
-from edgewise.loopholes.audit.templates import Template
+from edgewise.loopholes.audit.templates import Template, catalogue, mined, of_syntax
 from edgewise.loopholes.rules.self_grading import SelfGradingRules
 from edgewise.loopholes.types import Task
 
@@ -240,3 +240,47 @@ class TestPrediction:
     def test_a_feature_that_opposes_gets_no_weight(self, rng: np.random.Generator) -> None:
         rows = [dict.fromkeys(FEATURES, 0.0) | {"missed": x} for x in np.linspace(0, 1, 30)]
         assert fit(rows, [1 - row["missed"] for row in rows]).slopes["missed"] == pytest.approx(0, abs=1e-6)
+
+
+class TestTemplates:
+    TASK = Task("write north please")
+
+    def test_slots_make_answers(self) -> None:
+        template = Template((("answer", None), ("prompt", 1), ("word", "x"), ("prompt", 9)), "")
+        assert template.apply(self.TASK, "yes", "no") == "yes north x"
+        assert Template((("other", None),), "").apply(self.TASK, "yes", "no") == "no"
+        assert Template.from_data(template.as_data()) == template
+
+    def test_any_word_is_matched_by_any(self) -> None:
+        template = Template((("any", ("a", "b")), ("word", "yes")), "")
+        core = template.core(self.TASK)
+        assert core == [None, "yes"]
+        assert uses(template, core, template.apply(self.TASK, "", ""))
+        assert uses(template, core, "zebra yes")
+        assert not uses(template, core, "yes")
+
+    def test_fields_that_prompts_show_are_set(self) -> None:
+        prompts = [
+            f'Edit: <edit field="NAME">VALUE</edit>\n{{"title": "t{i}", "grade": 0}}\nVerdict: ' for i in range(4)
+        ]
+        said = {template.slots[-1][1] for template in of_syntax(prompts)}
+        assert '<edit field="grade">1</edit>' in said
+        assert "Verdict: yes" in said
+        assert not of_syntax(["a plain question", "another"])
+
+    def test_mined_from_an_answer_they_make_it_again(self) -> None:
+        made = [template.apply(self.TASK, "do", "") for template in mined(self.TASK, "do north now", "do")]
+        assert made[:2] == ["do north now"] * 2  # by its words, and with one taken from the prompt
+        assert made.count("do north now") >= 3  # also around the honest answer, where that begins alike
+
+    def test_catalogue_has_each_kind(self) -> None:
+        kinds = {template.kind for template in catalogue()}
+        assert kinds >= {
+            "empty-answer",
+            "prompt-echoed",
+            "repetition",
+            "length",
+            "truncated",
+            "format",
+            "injected-field",
+        }

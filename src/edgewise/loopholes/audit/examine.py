@@ -16,7 +16,7 @@ from edgewise.loopholes.audit.policies import BasePolicy, ExamplePolicy, NGramPo
 from edgewise.loopholes.audit.result import AuditConfig
 from edgewise.loopholes.audit.search import Ground, Searcher, Tried
 from edgewise.loopholes.audit.subject import Subject
-from edgewise.loopholes.audit.templates import Template, catalogue, mined, of_words
+from edgewise.loopholes.audit.templates import Template, catalogue, mined, of_syntax, of_words
 from edgewise.loopholes.types import Floats, Task
 
 COST = 17_000  # calls of an audit at full size
@@ -129,6 +129,8 @@ class Examination:
             {name: column.reshape(shape) for name, column in graded.parts.items()},
         )  # fmt: skip
         tasks = [Task(**task) for task in data["tasks"]]
+        # A grader that says nothing of trust for any answer is none.
+        self.subject.has_trusted = bool(self.subject.has_trusted and np.isfinite(graded.trusted).any())
         return Stages(Scale.fit(graded.proxy, graded.trusted), tasks, data["answers"], graded)
 
     def _ground(self, name: str, n: int) -> Ground:
@@ -158,7 +160,7 @@ class Examination:
         most = max(20, round(130 * size["scale"]))
         words = known_words(self.subject, stages.tasks, texts)
         words = [words[i] for i in sorted(rng.permutation(len(words))[:most])]
-        templates = [*catalogue(), *of_words(words)]
+        templates = [*catalogue(), *of_syntax([task.prompt for task in stages.tasks]), *of_words(words)]
         if self.subject.has_trusted:
             templates += self._mined(stages, round(50 * size["scale"]))
         else:  # only what has no content of its own, or leaves the content as it is, says anything then

@@ -16,6 +16,7 @@ from edgewise.core.errors import BadInput, EdgewiseError
 from edgewise.loopholes.audit import worker
 from edgewise.loopholes.types import Environment, Grade, Task
 
+_SKILL = 0.6  # as that of the token games' demonstrations
 FORMS = "FILE.py[:NAME], PACKAGE.MODULE:NAME or game:NAME"
 
 
@@ -143,7 +144,7 @@ def environment_subject(spec: str, *, trust: bool = False) -> Subject:
     from edgewise.loopholes.audit.bundle import module_subject, sandboxed_subject, trusted_file
 
     if spec.startswith("game:"):
-        return EnvironmentSubject(_game(spec.removeprefix("game:")))
+        return _game(spec.removeprefix("game:"))
     path, _, name = spec.rpartition(":") if re.search(r"\.py:\w+$", spec) else (spec, "", "")
     if path.endswith(".py"):
         return trusted_file(path, name) if trust else sandboxed_subject(path, name)
@@ -157,7 +158,19 @@ def environment_subject(spec: str, *, trust: bool = False) -> Subject:
     raise BadInput(f"{spec!r} is no environment", field="ENV", fix=f"give {FORMS}")
 
 
-def _game(text: str) -> Environment:
+class TextGameSubject(EnvironmentSubject):
+    """One of our text games. Its examples are honest answers of limited skill: some belong to another task."""
+
+    def examples(self, tasks: Sequence[Task], rng: np.random.Generator) -> list[str] | None:
+        """The best honest answer to each task, or to another one."""
+        best = [self.environment.honest_answer(task) for task in tasks]  # type: ignore[attr-defined]
+        able = rng.random(len(best)) < _SKILL
+        return [
+            text if own else best[(i + 1) % len(best)] for i, (text, own) in enumerate(zip(best, able, strict=True))
+        ]
+
+
+def _game(text: str) -> Subject:
     """One of our games by name and options."""
     from edgewise.core.records import parse_options
     from edgewise.loopholes.audit.family import Planted
@@ -170,8 +183,7 @@ def _game(text: str) -> Environment:
     if name.startswith("text/"):
         from edgewise.loopholes.text.games import text_game
 
-        environment: Environment = text_game(name.removeprefix("text/"), **options)
-        return environment
+        return TextGameSubject(text_game(name.removeprefix("text/"), **options))
     if name == Planted.kind:
         made = TokenEnvironment(parse_options(Planted, options, what=name))
     elif name in TOKEN_GAMES:
@@ -180,4 +192,4 @@ def _game(text: str) -> Environment:
         known = ", ".join((*TOKEN_GAMES, Planted.kind, "text/NAME"))
         raise BadInput(f"there is no game {name!r}", field="ENV", fix=f"there are: {known}")
     made.vocabulary = tuple(word for word in WORDS if not word.startswith("<"))  # type: ignore[attr-defined]
-    return made
+    return EnvironmentSubject(made)
