@@ -95,7 +95,7 @@ class Policy:
         index = tokens + (torch.arange(seeds) * SIZE)[:, None, None]
         found = torch.nn.functional.embedding(index.reshape(-1), table.reshape(seeds * SIZE, -1))
         places = self.weights["positions"][:, start : start + columns]
-        return found.reshape(seeds, rows, columns, -1) + places[:, None]
+        return found.reshape(seeds, rows, columns, table.shape[-1]) + places[:, None]
 
     def _run(self, x: Tensor, past: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Blocks over new positions, given keys and values of those before.

@@ -23,7 +23,8 @@ class ProxyMetric(TokenGame):
     """
 
     kind: ClassVar[str] = "proxy_metric"
-    noise: float = 0.35
+    noise: float = 0.45
+    lessons: ClassVar[int] = 3
     prompt_length: ClassVar[int] = 1 + _LENGTH
     answer_length: ClassVar[int] = _LENGTH + 2
 
