@@ -55,14 +55,17 @@ def _from_run(path: Path) -> list[Row]:
         if event.kind == EVENT:
             row = _row(event.data, f"{path}, event {event.seq}")
         elif event.kind == "step" and isinstance(event.data.get("answers"), dict):
-            row = _row({"step": event.data["step"], **event.data["answers"]}, f"{path}, event {event.seq}")
+            answers = event.data["answers"]
+            group = int(run.manifest.config.get("generations", 1))
+            unit = [str(place // group) for place in range(len(answers.get("proxy", ())))]
+            row = _row({"step": event.data["step"], "unit": unit, **answers}, f"{path}, event {event.seq}")
         else:
             continue
         rows[row.seed, row.kind, row.step] = row
     if not rows:
         raise RunError(
             "the run logged no answers' rewards", where=str(path),
-            fix=f"events of kind {EVENT!r} or `step` hold them; or give a table",
+            fix="train it under watch, or give a table with a line for each answer",
         )  # fmt: skip
     _check_trusted(rows.values(), str(path))
     return sorted(rows.values(), key=_order)

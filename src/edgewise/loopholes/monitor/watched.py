@@ -43,9 +43,9 @@ class Watched:
 
 
 def watched(
-    training: Training, config: MonitorConfig | None = None, *, every: int = 5, prompts: int = 64, baseline: int = 512,
-    source: Source = "heldout", on_alarm: OnAlarm = "stop", record: Callable[[Row], None] | None = None,
-    tell: Callable[[int, Check], None] | None = None,
+    training: Training, config: MonitorConfig | None = None, *, every: int = 5, prompts: int = 128,
+    baseline: int = 1024, source: Source = "heldout", on_alarm: OnAlarm = "stop",
+    record: Callable[[Row], None] | None = None, tell: Callable[[int, Check], None] | None = None,
 ) -> Watched:  # fmt: skip
     """Run a training to its end, or until every seed has an alarm.
 
@@ -56,7 +56,7 @@ def watched(
         config: Of the monitors.
         every: Steps between checks.
         prompts: Held-out prompts of a check, with one answer each.
-        baseline: Held-out prompts at the start.
+        baseline: Held-out answers at the start; with ``training`` as many to a prompt as in a step.
         source: ``heldout``: fresh answers for each check. ``training``: the answers of the training step, which were
             given before anything was learned from them to prompts that are fresh in every step; each prompt is one
             unit, and nothing more has to be sampled or, but for the trusted reward, graded.
@@ -68,7 +68,8 @@ def watched(
     Raises:
         BadInput: The training has already begun, or the baseline is too small.
     """
-    if training.step:
+    begun = training.step > 0
+    if begun:
         raise BadInput(f"the training is at step {training.step}", field="training", fix="watch it from the beginning")
     done = Watched([Monitor(config) for _ in training.seeds], training.policy)
     kept: dict[int, dict[str, object]] = {}
@@ -94,17 +95,18 @@ def watched(
             if on_alarm == "switch":
                 training.rewards[i] = training.rewards[i].model_copy(update={"trusted_share": 1.0})
 
-    look(0, *_held_out(training, training.start, baseline), None)
-    units = np.repeat(np.arange(training.config.grpo.prompts), training.config.grpo.group).tolist()
-    steps = training.config.steps
-    while training.step < steps and not (on_alarm == "stop" and len(kept) == len(training.seeds)):
+    group = training.config.grpo.group if source == "training" else 1
+    first = _held_out(training, training.start, max(1, baseline // group), group)
+    look(0, *first, _units(baseline // group, group) if group > 1 else None)
+    units = _units(training.config.grpo.prompts, group)
+    while not training.done and not (on_alarm == "stop" and len(kept) == len(training.seeds)):
         step = training.step
         if source == "heldout" and step and step % every == 0:
             look(step, *_held_out(training, training.policy, prompts), None)
         grades = training.advance()
         if source == "training" and step and step % every == 0:
             look(step, _as_trained(training, grades, step), None, units)
-    if source == "heldout" and training.step == steps:
+    if source == "heldout" and training.done:
         look(training.step, *_held_out(training, training.policy, prompts), None)
     done.policy = training.policy.clone()
     if on_alarm == "stop":
@@ -114,11 +116,15 @@ def watched(
     return done
 
 
-def _held_out(training: Training, policy: Policy, n: int) -> tuple[list[Grades], list[Tokens]]:
+def _units(prompts: int, group: int) -> list[int]:
+    return np.repeat(np.arange(prompts), group).tolist()
+
+
+def _held_out(training: Training, policy: Policy, n: int, group: int = 1) -> tuple[list[Grades], list[Tokens]]:
     """Grades of answers to fresh prompts by seed, and the answers."""
     rngs = [np.random.default_rng([seed, _WATCH, training.step]) for seed in training.seeds]
     batches = [training.game.sample(rng, n) for rng in rngs]
-    _, answers, grades = answer(policy, training.game, batches, rngs, frame=training.config.reward.frame)
+    _, answers, grades = answer(policy, training.game, batches, rngs, group=group, frame=training.config.reward.frame)
     return _as_trained(training, grades, training.step), list(answers.numpy())
 
 

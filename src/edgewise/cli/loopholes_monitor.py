@@ -1,0 +1,55 @@
+"""``edgewise loopholes monitor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgewise.cli.output import AsJson, conclude, print_json, stdout_console
+
+_RUN = (
+    "A run's folder, finished or still training, or a table (CSV, JSON lines, Parquet): step, proxy, trusted or true."
+)
+_SCALE = (
+    "Units of the trusted reward for one of the proxy: same, slope (of their regression at the start), or a number."
+)
+
+
+def monitor(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=_RUN, show_default=False)],
+    alpha: Annotated[float, typer.Option(help="Probability of a false alarm over the whole run.")] = 0.05,
+    margin: Annotated[float, typer.Option(min=0, help="What the proxy may gain more, in widths of the other.")] = 0.02,
+    scale: Annotated[str, typer.Option(help=_SCALE)] = "same",
+    baseline: Annotated[int, typer.Option(min=16, help="Answers at the beginning that make the baseline.")] = 128,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: runs/DATE-monitor-N]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether and since when a training run's proxy has parted from the trusted reward."""
+    from edgewise.cli.checkup import fresh_folder
+    from edgewise.core.records import parse_options
+    from edgewise.core.run import Run
+    from edgewise.loopholes.monitor.job import WatchConfig, look
+    from edgewise.loopholes.monitor.monitor_report import lead, told
+    from edgewise.report.html import write_report
+
+    try:
+        scaled: str | float = float(scale)
+    except ValueError:
+        scaled = scale
+    settings = {"alpha": alpha, "margin": margin, "scale": scaled}
+    options = {"source": str(run.resolve()), "monitor": settings, "baseline": baseline}
+    config = parse_options(WatchConfig, options, what="options")
+    folder = out if out is not None else fresh_folder("monitor")
+    summary = look(config, folder)
+    report = write_report(Run.open(folder))
+    if as_json:
+        print_json(summary)
+    else:
+        console = stdout_console()
+        console.print(lead(summary), markup=False)
+        if len(summary["runs"]) > 1:
+            for one in summary["runs"]:
+                console.print(f"seed {one['seed']}: {told(one, summary['threshold'])}", markup=False)
+    conclude(folder, "complete", (), report)
