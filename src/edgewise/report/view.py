@@ -16,6 +16,8 @@ from edgewise.core.profile import Evidence, Panel, Profile
 from edgewise.core.run import Manifest, Run
 from edgewise.core.section import Section, Text
 from edgewise.loopholes.audit.audit_report import build_section as loopholes_audit_section
+from edgewise.loopholes.monitor.monitor_report import build_section as loopholes_monitor_section
+from edgewise.loopholes.monitor.monitor_report import command as loopholes_monitor_command
 from edgewise.loopholes.study.report import build_section as loopholes_section
 from edgewise.loopholes.study.report import command as loopholes_command
 from edgewise.loopholes.trl_report import build_section as loopholes_trl_section
@@ -35,6 +37,7 @@ SECTIONS: dict[str, Callable[[Run], Section]] = {
     "front": build_front_section,
     "loopholes": loopholes_section,
     "loopholes-audit": loopholes_audit_section,
+    "loopholes-monitor": loopholes_monitor_section,
     "loopholes-trl": loopholes_trl_section,
     "probe": probing_section,
     "rank": ranking_section,
@@ -174,6 +177,8 @@ def reproduce(manifest: Manifest) -> str:
         return _reproduce_knobs(config, manifest.seed)
     if manifest.kind == "loopholes":
         return loopholes_command(manifest)
+    if manifest.kind == "loopholes-monitor":
+        return loopholes_monitor_command(manifest)
     if manifest.kind == "loopholes-trl":
         return _reproduce_loopholes_trl(config, manifest.seed)
     if manifest.kind == "loopholes-audit":

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from edgewise.core.errors import BadInput, RunError
+from edgewise.core.records import first_problem
 from edgewise.core.run import Run
-from edgewise.core.tables import open_table
+from edgewise.core.tables import json_records, open_table
 from edgewise.loopholes.monitor.monitor import Monitor, MonitorConfig
 from edgewise.loopholes.monitor.rows import EVENT, FIGURES, Row
 
@@ -45,6 +48,12 @@ def read_rows(path: Path | str) -> list[Row]:
         raise BadInput("there is no such file or folder", file=path)
     if path.suffix.lower() not in _SUFFIXES:
         raise BadInput("this is neither a run nor a table", file=path, fix=f"suffixes are {', '.join(_SUFFIXES)}")
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        records = list(json_records(path))
+        if records and isinstance(records[0][1].get("proxy"), list):
+            found = [_row(record, f"{path}, row {number}") for number, record in records]
+            _check_trusted(found, str(path))
+            return sorted({(row.seed, row.kind, row.step): row for row in found}.values(), key=_order)
     return _from_table(path)
 
 
@@ -78,8 +87,8 @@ def _order(row: Row) -> tuple[int, bool, int]:
 def _row(data: dict[str, Any], where: str) -> Row:
     try:
         return Row.model_validate(data)
-    except ValueError as error:
-        raise BadInput(f"no row of a monitor: {str(error).splitlines()[-2].strip()}", file=where) from None
+    except ValidationError as error:
+        raise BadInput(f"no row of a monitor: {first_problem(error)}", file=where) from None
 
 
 def _from_table(path: Path) -> list[Row]:

@@ -9,9 +9,10 @@ columns.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from edgewise.core.records import Record
 from edgewise.loopholes.types import Floats, Grades
@@ -41,6 +42,14 @@ class Row(Record):
     exploit: tuple[float | None, ...] = ()
     parts: dict[str, tuple[float | None, ...]] = {}
     unit: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        columns = {"trusted": self.trusted, "true": self.true, "exploit": self.exploit, "unit": self.unit, **self.parts}
+        for name, values in columns.items():
+            if values and len(values) != len(self.proxy):
+                raise ValueError(f"{name} has {len(values)} values, proxy has {len(self.proxy)}")
+        return self
 
     def grades(self) -> Grades:
         """As columns. Where no trusted reward was logged, true performance stands for it."""
