@@ -25,8 +25,8 @@ from edgewise.stats import proportion
 
 SEEDS = list(range(10))
 BASELINE, HELD, EVALUATED = 1024, 128, 512
-STEPS = {"compliance": 100, "self_grading": 40, "proxy_metric": 300, "tampering": 60}
-CLEAN_STEPS = 100
+STEPS = {"compliance": 100, "self_grading": 30, "proxy_metric": 200, "tampering": 60}
+CLEAN_STEPS = 60
 CLEAN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "secure": ({"secure": True}, {}),
     "secure, noise .5": ({"secure": True}, {"noise": 0.5}),
