@@ -26,6 +26,7 @@ Steps = Annotated[int | None, typer.Option(min=1, help="Updates of a training.  
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A parameter of the game, NAME=VALUE (repeatable).")]
 Rate = Annotated[float | None, typer.Option(min=0, help="Learning rate.  [default: .002; with TRL 1e-6]")]
 Divergence = Annotated[float, typer.Option(min=0, help="Cost of a nat of divergence from the start.")]
+Lessons = Annotated[int, typer.Option(min=1, help="Steps of imitation that a start has, for each lesson of a game.")]
 Seed = Annotated[int, typer.Option(min=0, help="Base of all draws.")]
 Out = Annotated[Path | None, typer.Option(help="The run's folder.  [default: runs/DATE-NAME-N]")]
 
@@ -78,6 +79,7 @@ def train(
     ] = None,
     lr: Rate = None,
     kl: Divergence = 0.0,
+    lessons: Lessons = 100,
     model: Annotated[str | None, typer.Option(help="With TRL: `embedded`, or a local folder.")] = None,
     config: Annotated[Path | None, typer.Option(help="With TRL: YAML with all settings; options win.")] = None,
     seed: Seed = 0,
@@ -97,7 +99,7 @@ def train(
         if value is not None:
             raise BadInput("it is for the backend trl", field=name, fix="add --backend trl")
     options = {"study": "train", "games": (game,), "options": _options(settings), "controls": tuple(control or ())}
-    _study(options, seeds, steps, lr, kl, seed, out, as_json)
+    _study(options, seeds, steps, lr, kl, lessons, seed, out, as_json)
 
 
 @loopholes.command("transfer")
@@ -107,6 +109,7 @@ def transfer(
     steps: Steps = None,
     lr: Rate = None,
     kl: Divergence = 0.0,
+    lessons: Lessons = 100,
     seed: Seed = 0,
     out: Out = None,
     as_json: AsJson = False,
@@ -115,7 +118,7 @@ def transfer(
     from edgewise.loopholes.tokens.games import TOKEN_GAMES
 
     chosen = tuple(games or TOKEN_GAMES)
-    _study({"study": "transfer", "games": chosen}, seeds, steps, lr, kl, seed, out, as_json)
+    _study({"study": "transfer", "games": chosen}, seeds, steps, lr, kl, lessons, seed, out, as_json)
 
 
 @loopholes.command("distil")
@@ -126,13 +129,14 @@ def distil(
     settings: Settings = None,
     lr: Rate = None,
     kl: Divergence = 0.0,
+    lessons: Lessons = 100,
     seed: Seed = 0,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Let students imitate a policy that exploits, with and without filters, and unlearn both."""
     options = {"study": "distil", "games": (game,), "options": _options(settings)}
-    _study(options, seeds, steps, lr, kl, seed, out, as_json)
+    _study(options, seeds, steps, lr, kl, lessons, seed, out, as_json)
 
 
 @loopholes.command("mitigate")
@@ -143,18 +147,19 @@ def mitigate(
     settings: Settings = None,
     lr: Rate = None,
     kl: Divergence = 0.0,
+    lessons: Lessons = 100,
     seed: Seed = 0,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Train under each mitigation: what it prevents, and what it costs in intended performance."""
     options = {"study": "mitigate", "games": (game,), "options": _options(settings)}
-    _study(options, seeds, steps, lr, kl, seed, out, as_json)
+    _study(options, seeds, steps, lr, kl, lessons, seed, out, as_json)
 
 
 def _study(
-    options: dict[str, Any], seeds: int, steps: int | None, lr: float | None, kl: float, seed: int, out: Path | None,
-    as_json: bool,
+    options: dict[str, Any], seeds: int, steps: int | None, lr: float | None, kl: float, lessons: int, seed: int,
+    out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     from importlib.util import find_spec
 
@@ -166,7 +171,7 @@ def _study(
     if find_spec("torch") is None:
         raise MissingExtra("training with torch", "local")
     grpo: dict[str, Any] = {"kl": kl} if lr is None else {"kl": kl, "lr": lr}
-    options |= {"seeds": seeds, "train": {"steps": steps, "grpo": grpo}}
+    options |= {"seeds": seeds, "start": {"steps": lessons}, "train": {"steps": steps, "grpo": grpo}}
     config: StudyConfig = parse_options(StudyConfig, options, what="options").checked()
     folder = out if out is not None else fresh_folder(f"{config.study}-{config.games[0]}")
     with progress_shown(folder, stderr_console()):

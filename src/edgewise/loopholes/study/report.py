@@ -44,6 +44,7 @@ def command(manifest: Manifest) -> str:
     for option, usual in (("lr", 2e-3), ("kl", 0.0)):
         if config["train"]["grpo"][option] != usual:
             words += [f"--{option}", f"{config['train']['grpo'][option]:g}"]
+    words += ["--lessons", str(config["start"]["steps"])] if config["start"]["steps"] != 100 else []
     return shlex.join([*words, "--seed", str(manifest.seed)])
 
 
