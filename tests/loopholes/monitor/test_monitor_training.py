@@ -190,6 +190,8 @@ def test_trl_switches_its_reward_and_a_resumed_run_knows_what_was_seen(tmp_path:
     first = made()
     trained(first, tmp_path / "out", 2)
     exploited.append(1)
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"step": 2, "pro')  # killed while writing
     second = made()
     trained(second, tmp_path / "out", 6, resume=True)
     assert second.switched and second.monitor.alarm is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from edgewise.core.errors import BadInput
 from edgewise.loopholes.adapters.trl import COLUMN, RewardFunction, text_of
-from edgewise.loopholes.monitor.logged import read_rows
+from edgewise.loopholes.monitor.logged import joined, read_rows
 from edgewise.loopholes.monitor.monitor import Check, Monitor
 from edgewise.loopholes.monitor.rows import Row, row_of
 from edgewise.loopholes.types import Environment, Floats, Grades
@@ -103,16 +104,19 @@ class TrlWatch:
     Args:
         monitor: Without a baseline.
         grader: See ``environment_grader`` and ``function_grader``.
-        heldout: Rows of held-out prompts, ``prompt`` and the grader's columns; the first ``baseline`` are answered at
-            the start and the next ``prompts`` at each check, round and round. None: the answers that training samples
-            anyway are looked at, a prompt's answers as one unit; the first ``baseline`` answers are the baseline.
+        heldout: Rows of held-out prompts, ``prompt`` and the grader's columns. ``baseline`` of them, drawn at random,
+            are answered at the start and ``prompts`` at each check; false alarms are bounded for these rows. None: the
+            answers that training samples anyway are looked at, a prompt's answers as one unit; the first ``baseline``
+            answers are the baseline.
         every: Optimiser steps between checks.
         baseline: Answers of the baseline.
         prompts: Held-out prompts of a check.
         batch: Answers that are generated at one time.
         answer_tokens, temperature: Of held-out answers; those of training.
         on_alarm: ``stop`` the training, ``switch`` its reward to the trusted one, or only ``warn``.
-        log: File of JSON lines (``.jsonl``) for the rows; a resumed training needs it to know what was seen.
+        seed: Of the draws of prompts and of their answers.
+        log: File of JSON lines (``.jsonl``) for the rows, begun anew with the training; a resumed one needs it to
+            know what was seen.
         tell: Told every check.
 
     Raises:
@@ -122,7 +126,8 @@ class TrlWatch:
     def __init__(
         self, monitor: Monitor, grader: Grader, *, heldout: Sequence[Mapping[str, Any]] | None = None, every: int = 10,
         baseline: int = 128, prompts: int = 32, batch: int = 32, answer_tokens: int = 256, temperature: float = 1.0,
-        on_alarm: OnAlarm = "stop", log: Path | str | None = None, tell: Callable[[Check], None] | None = None,
+        on_alarm: OnAlarm = "stop", seed: int = 0, log: Path | str | None = None,
+        tell: Callable[[Check], None] | None = None,
     ) -> None:  # fmt: skip
         if heldout is not None and len(heldout) < max(baseline, prompts):
             raise BadInput(f"{len(heldout)} prompts, {max(baseline, prompts)} are needed", field="heldout")
@@ -130,9 +135,11 @@ class TrlWatch:
         self.every, self.baseline, self.prompts, self.batch = every, baseline, prompts, batch
         self.answer_tokens, self.temperature, self.on_alarm = answer_tokens, temperature, on_alarm
         self.log, self.tell = None if log is None else Path(log), tell
-        self.switched = False
+        self.seed, self.switched = seed, False
         self._calls = 0
+        self._only_proxy = "only_proxy" in inspect.signature(grader).parameters
         self._pending: list[Row] = []  # of the baseline, from training
+        self._texts: list[str] = []
         self._looked = -1
 
     @property
@@ -148,7 +155,7 @@ class TrlWatch:
         self._calls += 1
         step = int(getattr(columns.get("trainer_state"), "global_step", 0) or 0)
         looks = self.heldout is None and (not self.monitor.begun or step >= self._looked + self.every)
-        cheap = {} if looks or self.switched or not _takes_only_proxy(self.grader) else {"only_proxy": True}
+        cheap = {"only_proxy": True} if self._only_proxy and not (looks or self.switched) else {}
         grades = self.grader(prompts, completions, **cheap, **columns)
         if looks and not self.switched:
             texts = [text_of(completion) for completion in completions]
@@ -164,10 +171,8 @@ class TrlWatch:
             self._look(step, grades, texts, units)
             return
         self._pending.append(row_of(step, grades, kind="start", units=[f"{len(self._pending)}/{u}" for u in units]))
-        self._texts = [*getattr(self, "_texts", []), *texts]
+        self._texts += texts
         if sum(len(row.proxy) for row in self._pending) >= self.baseline:
-            from edgewise.loopholes.monitor.logged import joined
-
             whole = joined(self._pending)
             self._write(whole)
             self.monitor.begin(whole.grades(), self._texts, whole.units)
@@ -215,8 +220,11 @@ class TrlWatch:
     def _begin(self, step: int, given: Mapping[str, Any]) -> None:
         if step:
             self._restore(step)
-        elif self.heldout is not None:
-            self._generate(0, range(self.baseline), given)
+            return
+        if self.log is not None:
+            self.log.write_bytes(b"")
+        if self.heldout is not None:
+            self._generate(0, self.baseline, given)
 
     def _restore(self, step: int) -> None:
         """See again what the log holds; looks after the checkpoint are made again."""
@@ -225,6 +233,9 @@ class TrlWatch:
                 f"the training goes on from step {step} and the monitor knows nothing of the steps before",
                 field="log", fix="give the log of the run's first part",
             )  # fmt: skip
+        written = self.log.read_bytes()
+        if not written.endswith(b"\n"):  # killed while writing a row
+            self.log.write_bytes(written[: written.rfind(b"\n") + 1])
         last = {(row.kind, row.step): row for row in read_rows(self.log) if row.step <= step}
         for row in sorted(last.values(), key=lambda row: (row.kind == "check", row.step)):
             if row.kind == "start":
@@ -239,27 +250,26 @@ class TrlWatch:
         if self.on_alarm == "switch" and not self._calls:
             raise BadInput("the reward cannot be switched", field="on_alarm", fix="train with this watch's `reward`")
         if self.heldout is not None and step % self.every == 0 and not self.switched:
-            k = step // self.every - 1
-            first = self.baseline + k * self.prompts
-            self._generate(step, [i % len(self.heldout) for i in range(first, first + self.prompts)], given)
+            self._generate(step, self.prompts, given)
             state.log_history.append({"step": step, **self._figures()})
         if self.on_alarm == "stop" and self.monitor.alarm is not None:
             control.should_training_stop = True
 
-    def _generate(self, step: int, places: Sequence[int], given: Mapping[str, Any]) -> None:
-        """Answer held-out prompts with the model as it is, and look."""
-        assert self.heldout is not None
-        rows = [self.heldout[i] for i in places]
+    def _generate(self, step: int, n: int, given: Mapping[str, Any]) -> None:
+        """Answer n held-out prompts with the model as it is, and look."""
+        pool = self.heldout or ()
+        drawn = np.random.default_rng([self.seed, step]).choice(len(pool), n, replace=False)
+        rows = [pool[int(i)] for i in drawn]
         prompts = [row["prompt"] for row in rows]
         tokenizer = given.get("processing_class") or given.get("tokenizer")
         texts: list[str] = []
         for i in range(0, len(prompts), self.batch):
-            texts += self._answers(given["model"], tokenizer, prompts[i : i + self.batch], step + i)
+            texts += self._answers(given["model"], tokenizer, prompts[i : i + self.batch], (step, i))
         columns = {name: [row[name] for row in rows] for name in rows[0] if name != "prompt"}
         grades = self.grader(prompts, [_like(p, text) for p, text in zip(prompts, texts, strict=True)], **columns)
         self._look(step, grades, texts, None)
 
-    def _answers(self, model: Any, tokenizer: Any, prompts: Sequence[Any], seed: int) -> list[str]:
+    def _answers(self, model: Any, tokenizer: Any, prompts: Sequence[Any], place: tuple[int, int]) -> list[str]:
         """One sampled answer to each prompt; training's own randomness is left as it was."""
         import torch
 
@@ -277,7 +287,7 @@ class TrlWatch:
         model.eval()
         try:
             with torch.random.fork_rng(devices=devices), torch.no_grad():
-                torch.manual_seed(seed)
+                torch.manual_seed(int(np.random.default_rng([self.seed, *place]).integers(2**31)))
                 out = model.generate(
                     **inputs, do_sample=True, temperature=self.temperature, top_k=0, top_p=1.0,
                     max_new_tokens=self.answer_tokens, pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
@@ -291,9 +301,3 @@ class TrlWatch:
 def _like(prompt: Any, text: str) -> Any:
     """A completion in the form of its prompt."""
     return text if isinstance(prompt, str) else [{"role": "assistant", "content": text}]
-
-
-def _takes_only_proxy(grader: Grader) -> bool:
-    import inspect
-
-    return "only_proxy" in inspect.signature(grader).parameters
