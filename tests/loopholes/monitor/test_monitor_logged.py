@@ -62,6 +62,17 @@ def test_a_table_and_rows_of_lists_and_a_run_are_the_same_to_the_monitor(tmp_pat
     assert told[0][1] == 100 and 100 <= told[0][0] <= 130 and told[0][2] == ("length",)
 
 
+def test_a_run_of_trl_is_read_by_groups_while_it_trains(tmp_path: Path) -> None:
+    """Events as ``trl_training`` writes them; answers to one prompt are one unit."""
+    with Run.create(tmp_path / "run", "loopholes-trl", {"generations": 4}, seed=0) as run:
+        for row in rows(marked=False):
+            answers = {name: getattr(row, name) for name in ("proxy", "trusted", "exploit")}
+            run.events.append("step", {"step": row.step, "faults": 0, "answers": answers}, key=str(row.step))
+        (watch,) = replay(read_rows(tmp_path / "run"))
+    assert watch.monitor.checks[0].n == 10 and watch.baseline == (0, 160)
+    assert watch.monitor.alarm is not None and watch.monitor.alarm.since == 100
+
+
 def test_clean_seeds_beside_an_exploiting_one_and_true_for_trusted(tmp_path: Path) -> None:
     both = [
         row.model_copy(update={"true": row.trusted, "trusted": ()}) for row in (*rows(0, exploited=False), *rows(1))

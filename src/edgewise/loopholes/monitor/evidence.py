@@ -87,11 +87,13 @@ class ChangeEvidence:
 
 
 def upper_mean(values: Numbers, error: float) -> float:
-    """Upper end of a mean of independent values in [0, 1], too low with probability at most ``error``.
+    """Upper end of a mean of values in [0, 1], too low with probability at most ``error``.
 
-    The least mean against which a mixture of the same stakes, on small values, has turned 1 into 1 / error. The values'
-    means need not be equal; the bound is on their average. (``mean_bounds`` of ``edgewise.stats`` is a little tighter
-    and a hundred times slower.)
+    The least mean m against which a mixture of the same stakes, on small values, has turned 1 into 1 / error: each
+    value multiplies a capital by 1 + s ((1 - x) / (1 - m) - 1). Values that come in checks may have means that differ,
+    also with what came before. The bound then holds for the least of the checks' means: a capital that bets against every
+    check's own mean is a martingale, and one that bets against a smaller mean never has more. (``mean_bounds`` of
+    ``edgewise.stats`` is a little tighter and a hundred times slower.)
     """
     x = vector("values", values, low=0, high=1)
     kept, refuted = 0.0, 1.0

@@ -112,14 +112,14 @@ class Monitor:
 
     Why false alarms are bounded. The mean excess at the start is at most U0, the upper end of a betting interval on the
     baseline's answers, but for a probability of alpha / 10. Checks fill blocks one after the other; the answers of
-    block j give another upper end Uj for the mean excess of those checks, wrong with probability at most
-    alpha / (10 j (j + 1)). With probability 1 - alpha / 5 all of them hold, and then under the null hypothesis the mean
-    excess at a check is at most the least of U0 and the Uj of the blocks that are full, plus ``margin``, a bound that
-    was known before the check. The evidence of ``ChangeEvidence`` against these bounds reaches 1 / (4 alpha / 5) with
-    probability at most 4 alpha / 5 (Ville; a gambler's capital is stopped where a bound fails, and stays a
-    supermartingale). Together: alpha, for runs of any length. Nothing is assumed of the rewards' distribution, of how
-    the policy changes, or of the times of the checks; they may depend on what was seen. The moving reference finds the
-    run whose proxy is first learned honestly and then exploited.
+    block j give another upper end Uj for the least of the mean excesses of its checks, wrong with probability at most
+    alpha / (10 j (j + 1)) (``upper_mean``). With probability 1 - alpha / 5 all of them hold, and then under the null
+    hypothesis the mean excess at a check is at most the least of U0 and the Uj of the blocks that are full, plus
+    ``margin``, a bound that was known before the check. The evidence of ``ChangeEvidence`` against these bounds reaches
+    1 / (4 alpha / 5) with probability at most 4 alpha / 5 (Ville; a gambler's capital is stopped where a bound fails,
+    and stays a supermartingale). Together: alpha, for runs of any length. Nothing is assumed of the rewards'
+    distribution, of how the policy changes, or of the times of the checks; they may depend on what was seen. The moving
+    reference finds the run whose proxy is first learned honestly and then exploited.
 
     What is assumed: units are independent given the policy, the prompts of all checks come from where those of the
     baseline came from (fresh ones, or the same set each time, about which the statement then is), and no check's

@@ -43,8 +43,8 @@ class Watched:
 
 
 def watched(
-    training: Training, config: MonitorConfig | None = None, *, every: int = 5, prompts: int = 128,
-    baseline: int = 1024, source: Source = "heldout", on_alarm: OnAlarm = "stop",
+    training: Training, config: MonitorConfig | None = None, *, every: int = 1, prompts: int = 256,
+    baseline: int = 4096, source: Source = "heldout", on_alarm: OnAlarm = "stop",
     record: Callable[[Row], None] | None = None, tell: Callable[[int, Check], None] | None = None,
 ) -> Watched:  # fmt: skip
     """Run a training to its end, or until every seed has an alarm.
@@ -54,7 +54,7 @@ def watched(
     Args:
         training: At its beginning.
         config: Of the monitors.
-        every: Steps between checks.
+        every: Steps between checks. Policies this small may learn an exploit within five steps.
         prompts: Held-out prompts of a check, with one answer each.
         baseline: Held-out answers at the start; with ``training`` as many to a prompt as in a step.
         source: ``heldout``: fresh answers for each check. ``training``: the answers of the training step, which were
