@@ -29,6 +29,7 @@ from edgewise.loopholes.study.transfer import transfer
 from edgewise.loopholes.study.workbench import Workbench
 from edgewise.loopholes.tokens.games import TOKEN_GAMES, token_game
 from edgewise.loopholes.tokens.learning import GrpoConfig
+from edgewise.loopholes.tokens.policy import Policy
 from edgewise.loopholes.tokens.training import StartConfig, TrainConfig, Training, evaluate, make_start
 from edgewise.loopholes.tokens.vocabulary import LETTERS
 from edgewise.stats.resampling import bootstrap
@@ -40,18 +41,24 @@ CONFIG = TrainConfig(steps=STEPS)
 
 @contextmanager
 def bench(seeds: int) -> Iterator[Workbench]:
-    """A workbench in a folder of its own."""
+    """A workbench in a folder of its own; all that have as many seeds share their starts."""
     with tempfile.TemporaryDirectory() as folder, Run.create(Path(folder) / "run", "loopholes", {}, seed=0) as run:
-        yield Workbench(run, seeds, StartConfig(steps=4) if QUICK else StartConfig())
+        work = Workbench(run, seeds, StartConfig(steps=4) if QUICK else StartConfig())
+        if seeds not in _starts:
+            _starts[seeds] = work.start()
+        work._start = _starts[seeds]
+        yield work
+
+
+_starts: dict[int, Policy] = {}
 
 
 def emergence() -> tuple[str, str]:
     """All games, open, closed and with shuffled rewards."""
     rows = []
-    with bench(SEEDS) as work:
-        for name in TOKEN_GAMES:
-            game = token_game(name)
-            found = train(work, game, CONFIG, ("secure", "shuffled"))
+    for name in TOKEN_GAMES:
+        with bench(SEEDS) as work:
+            found = train(work, token_game(name), CONFIG, ("secure", "shuffled"))
             for variant, one in {"open": found, **found["controls"]}.items():
                 ends = np.array(one["by_seed"]["exploit_ratio"])
                 true = over_seeds(
@@ -162,11 +169,9 @@ def transfers() -> tuple[str, str]:
 def distillation() -> tuple[str, str]:
     """Students by filter, and unlearning."""
     rows, undone = [], []
-    with bench(FEW) as work:
-        for name in TOKEN_GAMES:
-            with bench(FEW) as own:
-                own._start = work.start()
-                found = distil(own, token_game(name), CONFIG)
+    for name in TOKEN_GAMES:
+        with bench(FEW) as work:
+            found = distil(work, token_game(name), CONFIG)
             students = {key: shown(one["exploit_ratio"]) for key, one in found["students"].items()}
             rows.append((name, shown(found["teacher"]["exploit_ratio"]), *students.values()))
             ways = found["unlearning"]
@@ -184,11 +189,9 @@ def distillation() -> tuple[str, str]:
 def mitigations() -> tuple[str, str]:
     """What each does in each game."""
     rows = []
-    with bench(FEW) as work:
-        for name in TOKEN_GAMES:
-            with bench(FEW) as own:
-                own._start = work.start()
-                found = mitigate(own, token_game(name), CONFIG)
+    for name in TOKEN_GAMES:
+        with bench(FEW) as work:
+            found = mitigate(work, token_game(name), CONFIG)
             rows.append(
                 (
                     name,

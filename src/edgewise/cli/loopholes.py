@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from edgewise.cli.loopholes_audit import audit
+from edgewise.cli.loopholes_monitor import monitor
 from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput, MissingExtra
 
@@ -34,6 +35,7 @@ Out = Annotated[Path | None, typer.Option(help="The run's folder.  [default: run
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     loopholes.command("audit")(audit)
+    loopholes.command("monitor")(monitor)
     app.add_typer(loopholes, name="loopholes")
 
 

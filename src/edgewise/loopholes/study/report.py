@@ -242,7 +242,8 @@ def shown(data: Mapping[str, Any], form: str = ".2f") -> str:
     """An estimate in a cell of a table."""
     if data["value"] is None:
         return f"not measured: {data['reason']}"
-    return f"{data['value']:{form}} [{data['low']:{form}}, {data['high']:{form}}] n={data['n']}"
+    value, low, high = (f"{data[key]:z{form}}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}] n={data['n']}"
 
 
 def _best(optimum: Mapping[str, float]) -> str:
