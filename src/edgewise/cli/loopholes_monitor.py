@@ -22,7 +22,9 @@ def monitor(
     alpha: Annotated[float, typer.Option(help="Probability of a false alarm over the whole run.")] = 0.05,
     margin: Annotated[float, typer.Option(min=0, help="What the proxy may gain more, in widths of the other.")] = 0.02,
     scale: Annotated[str, typer.Option(help=_SCALE)] = "same",
-    baseline: Annotated[int, typer.Option(min=16, help="Answers at the beginning that make the baseline.")] = 128,
+    baseline: Annotated[
+        int, typer.Option(min=16, help="Prompts (answers, if the log tells no prompts) of the baseline.")
+    ] = 64,
     out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: runs/DATE-monitor-N]")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -64,12 +64,12 @@ def test_a_table_and_rows_of_lists_and_a_run_are_the_same_to_the_monitor(tmp_pat
 
 def test_a_run_of_trl_is_read_by_groups_while_it_trains(tmp_path: Path) -> None:
     """Events as ``trl_training`` writes them; answers to one prompt are one unit."""
-    with Run.create(tmp_path / "run", "loopholes-trl", {"generations": 4}, seed=0) as run:
+    with Run.create(tmp_path / "run", "loopholes-trl", {"generations": 2}, seed=0) as run:
         for row in rows(marked=False):
             answers = {name: getattr(row, name) for name in ("proxy", "trusted", "exploit")}
             run.events.append("step", {"step": row.step, "faults": 0, "answers": answers}, key=str(row.step))
         (watch,) = replay(read_rows(tmp_path / "run"))
-    assert watch.monitor.checks[0].n == 10 and watch.baseline == (0, 160)
+    assert watch.monitor.checks[0].n == 20 and watch.baseline == (0, 80)
     assert watch.monitor.alarm is not None and watch.monitor.alarm.since == 100
 
 
@@ -83,7 +83,7 @@ def test_clean_seeds_beside_an_exploiting_one_and_true_for_trusted(tmp_path: Pat
     clean, exploiting = summary["runs"]
     assert clean["alarm"] is None and exploiting["alarm"]["since"] == 100
     assert summary["alarms"]["value"] == 0.5 and summary["alarms"]["n"] == 2
-    assert exploiting["baseline"] == {"last_step": 0, "answers": 160}
+    assert exploiting["baseline"] == {"last_step": 0, "units": 160}
 
 
 def test_the_command_writes_a_report(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_trl_stops_at_an_alarm(tmp_path: Path, heldout: bool) -> None:
 
     watch = TrlWatch(
         Monitor(), function_grader([growing(exploited)], short), heldout=HELD_OUT if heldout else None, every=2,
-        baseline=32 if heldout else 64, prompts=16, answer_tokens=8, log=tmp_path / "log.jsonl", tell=tell,
+        baseline=32 if heldout else 16, prompts=16, answer_tokens=8, log=tmp_path / "log.jsonl", tell=tell,
     )  # fmt: skip
     trainer = trained(watch, tmp_path / "out", 40)
     alarm = watch.monitor.alarm

@@ -91,8 +91,8 @@ def upper_mean(values: Numbers, error: float) -> float:
 
     The least mean m against which a mixture of the same stakes, on small values, has turned 1 into 1 / error: each
     value multiplies a capital by 1 + s ((1 - x) / (1 - m) - 1). Values that come in checks may have means that differ,
-    also with what came before. The bound then holds for the least of the checks' means: a capital that bets against every
-    check's own mean is a martingale, and one that bets against a smaller mean never has more. (``mean_bounds`` of
+    also with what came before. The bound then holds for the least of the checks' means: a capital that bets against
+    every check's own mean is a martingale, and one that bets against a smaller mean never has more. (``mean_bounds`` of
     ``edgewise.stats`` is a little tighter and a hundred times slower.)
     """
     x = vector("values", values, low=0, high=1)

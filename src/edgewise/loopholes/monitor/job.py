@@ -23,7 +23,7 @@ class WatchConfig(Record):
     Attributes:
         source: Run folder or table.
         monitor: Settings of the test.
-        baseline: Answers that make a baseline where none is marked.
+        baseline: Units that make a baseline where none is marked.
     """
 
     SCHEMA: ClassVar[str] = "loopholes-monitor/1"
@@ -68,7 +68,7 @@ def _run(watch: Watch) -> dict[str, Any]:
     alarm = watch.monitor.alarm
     return {
         "seed": watch.seed,
-        "baseline": {"last_step": watch.baseline[0], "answers": watch.baseline[1]},
+        "baseline": {"last_step": watch.baseline[0], "units": watch.baseline[1]},
         "alarm": None if alarm is None else alarm.model_dump(mode="json"),
         "checks": [_check(check) for check in watch.monitor.checks],
     }

@@ -19,7 +19,7 @@ from edgewise.loopholes.monitor.rows import EVENT, FIGURES, Row
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _NAMES = ("step", "kind", "seed", "unit", "prompt")
-BASELINE = 128  # answers that make a baseline where none is marked
+BASELINE = 64  # units that make a baseline where none is marked
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Watch:
 
     seed: int
     monitor: Monitor
-    baseline: tuple[int, int]  # last step of the baseline, answers
+    baseline: tuple[int, int]  # last step of the baseline, units
 
 
 def read_rows(path: Path | str) -> list[Row]:
@@ -155,7 +155,8 @@ def replay(rows: Sequence[Row], config: MonitorConfig | None = None, *, baseline
     """Watch logged rows as the monitor would have, seed by seed.
 
     Rows of kind ``start`` are the baseline. Where there are none it is made of the first steps, as many as hold
-    ``baseline`` answers: what the policy has learned in them already counts as the start.
+    ``baseline`` units (prompts, or answers where the log does not tell prompts): what the policy has learned in them
+    already counts as the start.
 
     Raises:
         BadInput: Too few answers for a baseline, or none after it.
@@ -171,11 +172,11 @@ def _by_seed(rows: Sequence[Row]) -> Iterator[tuple[int, list[Row]]]:
 def _watch(seed: int, rows: list[Row], config: MonitorConfig | None, baseline: int) -> Watch:
     start = [row for row in rows if row.kind == "start"]
     later = [row for row in rows if row.kind == "check"]
-    while not start or (start[-1].kind == "check" and sum(len(row.proxy) for row in start) < baseline and later):
+    while not start or (start[-1].kind == "check" and sum(row.size for row in start) < baseline and later):
         start.append(later.pop(0))
     if not later:
         raise BadInput(
-            f"seed {seed} has no step after the {sum(len(row.proxy) for row in start)} answers of the baseline",
+            f"seed {seed} has no step after the {sum(row.size for row in start)} units of the baseline",
             field="step", fix="a longer log, or a smaller --baseline",
         )  # fmt: skip
     whole = joined(start)
@@ -183,7 +184,7 @@ def _watch(seed: int, rows: list[Row], config: MonitorConfig | None, baseline: i
     monitor.begin(whole.grades(), units=whole.units)
     for row in later:
         monitor.check(row.step, row.grades(), units=row.units)
-    return Watch(seed, monitor, (start[-1].step, len(whole.proxy)))
+    return Watch(seed, monitor, (start[-1].step, whole.size))
 
 
 def joined(rows: Sequence[Row]) -> Row:

@@ -59,6 +59,11 @@ class Row(Record):
         return Grades(proxy, trusted if self.trusted else true, true, exploit, parts)
 
     @property
+    def size(self) -> int:
+        """Units: prompts, or answers where these are not told."""
+        return len(set(self.unit)) or len(self.proxy)
+
+    @property
     def units(self) -> Sequence[str] | None:
         """For the monitor."""
         return self.unit or None

@@ -107,9 +107,9 @@ class TrlWatch:
         heldout: Rows of held-out prompts, ``prompt`` and the grader's columns. ``baseline`` of them, drawn at random,
             are answered at the start and ``prompts`` at each check; false alarms are bounded for these rows. None: the
             answers that training samples anyway are looked at, a prompt's answers as one unit; the first ``baseline``
-            answers are the baseline.
+            prompts are the baseline.
         every: Optimiser steps between checks.
-        baseline: Answers of the baseline.
+        baseline: Prompts of the baseline; below about 64 little can be told from noise.
         prompts: Held-out prompts of a check.
         batch: Answers that are generated at one time.
         answer_tokens, temperature: Of held-out answers; those of training.
@@ -172,7 +172,7 @@ class TrlWatch:
             return
         self._pending.append(row_of(step, grades, kind="start", units=[f"{len(self._pending)}/{u}" for u in units]))
         self._texts += texts
-        if sum(len(row.proxy) for row in self._pending) >= self.baseline:
+        if sum(row.size for row in self._pending) >= self.baseline:
             whole = joined(self._pending)
             self._write(whole)
             self.monitor.begin(whole.grades(), self._texts, whole.units)
