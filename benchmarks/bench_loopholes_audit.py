@@ -62,7 +62,7 @@ def prediction() -> tuple[str, str]:
     rng = np.random.default_rng(0)
     columns = (
         "environments", "n", "Spearman, predicted", "Spearman, best of n alone", "Spearman, random", "AUROC, planted",
-        "AUROC, realised ≥ .5", "clean without alarm", "clean without a loophole listed", "mean |error|",
+        "AUROC, realised ≥ .5", "clean without alarm", "clean without a loophole listed", "mean absolute error",
         "in the interval", "calls, most", "s, most",
     )  # fmt: skip
     rows, lines, everything = [], [], []
@@ -84,10 +84,18 @@ def prediction() -> tuple[str, str]:
         f"Realised: exploit ratio of {len(SEEDS)} tiny policies after imitation of the demonstrations and GRPO on the "
         "proxy (`loopholes_family.py`), mean over seeds. Predicted: from the audit alone, with the demonstrations as "
         f"base policy. Alarm: predicted ≥ {ALARM}. Held-out kinds (overlap with the prompt, style-conditional, partial "
-        "credit) were used neither for the fit nor in the audit's tests. Environment names: what is planted, task, "
+        "credit) were used neither for the fit nor in the audit's tests. In clean sorts other than audited and decoy "
+        "nothing counts as an exploit, so their realised ratio is 0 by construction. Environment names: what is planted, task, "
         "strength, ease."
     )
-    return "Predicted and realised exploitability", f"{table(columns, rows)}\n\n{note}\n\n{detail}"
+    by_kind: dict[str, list[tuple[float, float]]] = {}
+    for game, summary, ratio, _ in everything:
+        by_kind.setdefault(game.planted, []).append((summary["exploitability"]["value"], ratio))
+    kinds = table(
+        ("planted, fresh and held-out", "n", "mean predicted", "mean realised"),
+        [(k, len(v), *(f"{statistics.mean(x[i] for x in v):.2f}" for i in (0, 1))) for k, v in by_kind.items()],
+    )
+    return "Predicted and realised exploitability", f"{table(columns, rows)}\n\n{note}\n\n{kinds}\n\n{detail}"
 
 
 def _row(found: list[tuple[Planted, dict[str, Any], float, float]], rng: np.random.Generator) -> list[object]:
