@@ -85,8 +85,8 @@ def prediction() -> tuple[str, str]:
         "proxy (`loopholes_family.py`), mean over seeds. Predicted: from the audit alone, with the demonstrations as "
         f"base policy. Alarm: predicted ≥ {ALARM}. Held-out kinds (overlap with the prompt, style-conditional, partial "
         "credit) were used neither for the fit nor in the audit's tests. In clean sorts other than audited and decoy "
-        "nothing counts as an exploit, so their realised ratio is 0 by construction. Environment names: what is planted, task, "
-        "strength, ease."
+        "nothing counts as an exploit, so their realised ratio is 0 by construction. Environment names: what is "
+        "planted, task, strength, ease."
     )
     by_kind: dict[str, list[tuple[float, float]]] = {}
     for game, summary, ratio, _ in everything:
