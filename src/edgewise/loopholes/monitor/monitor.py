@@ -19,7 +19,7 @@ from edgewise.stats.intervals import clustered_mean, wilson
 
 _FEWEST = 16  # units that a baseline needs
 _FOR_START, _FOR_BLOCKS = 0.1, 0.1  # shares of alpha that the noise of the references may use
-_BELOW, _ABOVE = 0.05, 1.0  # how far beyond what was seen the excess may go, in widths of the trusted reward
+_BELOW, _ABOVE = 0.05, 0.25  # how far beyond what was seen the excess may go, in widths of the trusted reward
 
 
 class MonitorConfig(Record):
@@ -106,7 +106,7 @@ class Monitor:
     """Watches one run.
 
     Of each answer it takes the excess d = scale · proxy - trusted, cut to what was seen at the start and a twentieth of
-    the trusted reward's width below, a whole one above; the lower cut limits what a bet can lose. Null hypothesis: the
+    the trusted reward's width below, a quarter above; the lower cut limits what a bet can lose. Null hypothesis: the
     mean excess never rises by more than ``margin`` above what it was at the start or at any check before. Whatever the
     proxy gains, the trusted reward gains too, whenever one begins to count.
 
