@@ -11,6 +11,7 @@ import tempfile
 import time
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -206,7 +207,7 @@ class Clock:
 
 
 def overhead() -> tuple[str, str]:
-    """Share of a GRPO step that rewards and monitor take, on the embedded model and a monitor that looks every step."""
+    """Share of a GRPO step that rewards and a monitor that looks at every step take."""
     import warnings
 
     from peft import LoraConfig
@@ -214,52 +215,81 @@ def overhead() -> tuple[str, str]:
     from trl import GRPOConfig, GRPOTrainer
 
     from edgewise.loopholes.adapters.trl import dataset
-    from edgewise.loopholes.monitor.trl_monitor import TrlWatch, environment_grader
+    from edgewise.loopholes.monitor.trl_monitor import environment_grader
     from edgewise.loopholes.text.games import TEXT_GAMES, text_game
     from edgewise.training import adapters
 
     warnings.simplefilter("ignore")
     rows = []
     for kind in TEXT_GAMES:
-        game, steps = text_game(kind), 12
+        game, steps = text_game(kind), 6
         model, tokenizer = adapters.load_base("embedded")
         tokenizer.pad_token, tokenizer.padding_side = tokenizer.pad_token or tokenizer.eos_token, "left"
-        monitor = Monitor(MonitorConfig(trusted_range=(-10.0, 2.0)))
+        data = dataset(game, np.random.default_rng(0), 100)
         with tempfile.TemporaryDirectory() as out:
-            watch = TrlWatch(
-                monitor, environment_grader(game), every=1, baseline=32, on_alarm="warn", log=Path(out) / "log.jsonl"
-            )
-            rewards, looks = Clock(), Clock()
-            whole: list[float] = []
+            watch, log = _watch(environment_grader(game), data), Path(out) / "log.jsonl"
+            watch.log = log
+            rewards, looks, starts = Clock(), Clock(), []
 
             class Steps(TrainerCallback):  # type: ignore[misc]
-                def on_step_begin(self, *args: Any, began: list[float] = whole, **given: Any) -> None:
+                def on_step_begin(self, *args: Any, began: list[float] = starts, **given: Any) -> None:
                     began.append(time.perf_counter())
 
             callback = watch.callback()
             callback.on_step_end = looks.timed(callback.on_step_end)
+            callback.on_train_begin = lambda *args, **given: None  # there is a baseline
             args = GRPOConfig(
-                output_dir=out, per_device_train_batch_size=8, num_generations=2, max_completion_length=64,
+                output_dir=out, per_device_train_batch_size=4, num_generations=2, max_completion_length=24,
                 max_steps=steps, report_to=[], disable_tqdm=True, save_strategy="no", use_cpu=True, logging_steps=100,
             )  # fmt: skip
             trainer = GRPOTrainer(
                 model, reward_funcs=[rewards.timed(watch.reward)], args=args, processing_class=tokenizer,
-                train_dataset=dataset(game, np.random.default_rng(0), 100), callbacks=[Steps(), callback],
+                train_dataset=data, callbacks=[Steps(), callback],
                 peft_config=LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM"),
             )  # fmt: skip
             trainer.train()
-        seconds = np.diff(whole)  # a step with its sampling, from the second on those that the monitor looks at
-        ours = np.array(rewards.seconds[: len(seconds)]) + np.array(looks.seconds[: len(seconds)])
-        share = 100 * ours / seconds
-        rows.append([kind, len(seconds), len(monitor.checks), interval(seconds.tolist()),
-                     interval((1000 * ours).tolist(), 1), interval(share.tolist(), 3)])  # fmt: skip
-    columns = ("game", "n steps", "looks", "seconds of a step", "ms of rewards and monitor", "share, %")
+            seconds = np.diff(starts)
+            n = len(seconds)
+            share = 100 * (np.array(rewards.seconds[:n]) + np.array(looks.seconds[:n])) / seconds
+            alone = _alone(_watch(environment_grader(game), data), data, log)
+        rows.append([
+            kind, n, len(watch.monitor.checks), interval(seconds.tolist(), 1), interval(share.tolist(), 3),
+            interval(alone, 1), f"{np.mean(alone) / 30:.2f}",
+        ])  # fmt: skip
+    columns = ("game", "n steps", "looks", "seconds of a step", "share of rewards and monitor, %",
+               "ms for 32 answers (n = 20)", "shortest step in s at 3 %")  # fmt: skip
     note = (
-        "Embedded model with LoRA on this machine, TRL's `GRPOTrainer`, 8 answers a step of up to 64 tokens, rewards "
-        "of our environments contained, a monitor that looks at the answers of every step. Brackets are over steps. On "
-        "a faster model the milliseconds stay and the share grows: at 3 % a step may be as short as 33 times them."
+        "Embedded model with LoRA on this machine, TRL's `GRPOTrainer`, 4 answers a step of up to 24 tokens: rewards "
+        "of our environments, contained, and a monitor that looks at the answers of every step and logs them. The "
+        "milliseconds are the same work for a step of 32 answers of 150 words, without a model: they do not depend on "
+        "it. Answers to held-out prompts come on top where they are asked for."
     )
     return "Overhead in TRL", table(columns, rows) + "\n\n" + note
+
+
+def _watch(grader: Any, data: Any) -> Any:
+    """A monitor in training that has its baseline."""
+    from edgewise.loopholes.monitor.trl_monitor import TrlWatch
+
+    monitor = Monitor(MonitorConfig(trusted_range=(-10.0, 2.0)))
+    rows = data[:64]
+    texts = ["nothing to say"] * 64
+    said = [[{"role": "assistant", "content": text}] for text in texts]
+    monitor.begin(grader(rows["prompt"], said, task=rows["task"]), texts)
+    return TrlWatch(monitor, grader, every=1, on_alarm="warn")
+
+
+def _alone(watch: Any, data: Any, log: Path) -> list[float]:
+    """Milliseconds of rewards and monitor for 32 answers to 4 prompts, step after step."""
+    watch.log, found = log, []
+    for step in range(20):
+        rows = [data[4 * step + i // 8] for i in range(32)]
+        said = [[{"role": "assistant", "content": f"word{i % 7} " * 150}] for i in range(32)]
+        state = SimpleNamespace(global_step=step)
+        began = time.perf_counter()
+        watch.reward([r["prompt"] for r in rows], said, task=[r["task"] for r in rows], trainer_state=state)
+        found.append(1000 * (time.perf_counter() - began))
+    return found
 
 
 if __name__ == "__main__":
