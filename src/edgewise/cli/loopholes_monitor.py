@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edgewise.cli.output import AsJson, conclude, print_json, stdout_console
+from edgewise.core.errors import BadInput
 
 _RUN = (
     "A run's folder, finished or still training, or a table (CSV, JSON lines, Parquet): step, proxy, trusted or true."
@@ -36,10 +37,12 @@ def monitor(
     from edgewise.loopholes.monitor.monitor_report import lead, told
     from edgewise.report.html import write_report
 
-    try:
-        scaled: str | float = float(scale)
-    except ValueError:
-        scaled = scale
+    scaled: str | float = scale
+    if scale not in ("same", "slope"):
+        try:
+            scaled = float(scale)
+        except ValueError:
+            raise BadInput(f"{scale!r} is neither same, slope nor a number", field="--scale") from None
     settings = {"alpha": alpha, "margin": margin, "scale": scaled}
     options = {"source": str(run.resolve()), "monitor": settings, "baseline": baseline}
     config = parse_options(WatchConfig, options, what="options")

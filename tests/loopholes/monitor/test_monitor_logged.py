@@ -96,6 +96,8 @@ def test_the_command_writes_a_report(tmp_path: Path) -> None:
         raise done.exception
     summary = json.loads(done.stdout)
     assert summary["runs"][0]["alarm"]["since"] == 100
+    with pytest.raises(BadInput, match="neither same"):
+        command(table, scale="twice")
     section = build_section(Run.open(out))
     assert "Alarm at step" in section.lead and "length" in section.lead
     figures = [block for block in section.blocks if isinstance(block, Figure)]
