@@ -109,7 +109,7 @@ def break_even() -> tuple[str, str]:
     """Claims on riddles after training, by audit rate and penalty; where they cross one half."""
     rows = []
     chance = 1 / len(LETTERS)
-    for penalty, audits in ((6.0, (0.06, 0.1, 0.14, 0.18, 0.24)), (3.0, (0.12, 0.19, 0.26, 0.33, 0.42))):
+    for penalty, audits in ((6.0, (0.08, 0.12, 0.16, 0.2, 0.3, 0.45)), (3.0, (0.15, 0.22, 0.28, 0.35, 0.45, 0.6))):
         derived = SelfGradingRules(penalty=penalty).break_even(chance)
         for scale in ("group", "batch"):
             claims = []
@@ -287,7 +287,7 @@ def _trl_steps(game: Any, n: int) -> list[float]:
                    n_inner=2 * shape.width, bos_token_id=1, eos_token_id=1, pad_token_id=0)
     )  # fmt: skip
     world = TokenEnvironment(game)
-    rows = dataset(world, np.random.default_rng(0), 16 * (n + 2))
+    rows = dataset(world, np.random.default_rng(0), 16 * (n + 2), conversational=False)
     times: list[float] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]

@@ -75,7 +75,7 @@ def test_demonstrations_are_honest_and_do_not_know_of_the_loophole(name: str) ->
     assert np.array_equal(shown, closed.demonstrate(batch, np.random.default_rng(2)))
     assert shown.shape == (4_000, open_game.answer_length) and shown.min() >= 0 and shown.max() < SIZE
     grades = open_game.grade(batch, shown, np.random.default_rng(3))
-    assert grades.exploit.mean() < 0.4 and grades.true.mean() <= open_game.honest_optimum().true
+    assert grades.exploit.mean() < 0.5 and grades.true.mean() <= open_game.honest_optimum().true
     assert batch.prompts.shape[1] == open_game.prompt_length
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from edgewise.core.estimate import NotMeasured
 from edgewise.loopholes.study.emergence import steps_to
 from edgewise.loopholes.study.estimates import over_seeds, ratio_over_seeds
-from edgewise.loopholes.study.train import data
+from edgewise.loopholes.study.train import data, outcome
 from edgewise.loopholes.study.transfer import steps_by_seed
 from edgewise.loopholes.study.workbench import REACHED, Answers, Draw, Trained, Workbench
 from edgewise.loopholes.tokens.game import TokenGame
@@ -51,17 +51,13 @@ def distil(bench: Workbench, game: TokenGame, config: TrainConfig) -> dict[str, 
         policies[name] = student.policy
         found = figures(bench.evaluate(student.policy, game))
         students[name] = {
-            "exploit_ratio": data(over_seeds(found["exploit"], -1, 1)),
-            "true_performance": data(over_seeds(found["true"], 0, 1)),
+            **outcome(found),
             "less_than_teacher": data(over_seeds(shown["exploit"] - found["exploit"], -2, 2)),
             "kept": _share(masks),
         }
     return {
         "game": game.name,
-        "teacher": {
-            "exploit_ratio": data(over_seeds(shown["exploit"], -1, 1)),
-            "true_performance": data(over_seeds(shown["true"], 0, 1)),
-        },
+        "teacher": outcome(shown),
         "students": students,
         "unlearning": unlearning(bench, game, config, teacher.policy, policies["none"]),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgewise.loopholes.study.estimates import over_seeds
-from edgewise.loopholes.study.train import data
+from edgewise.loopholes.study.train import data, outcome
 from edgewise.loopholes.study.workbench import Workbench
 from edgewise.loopholes.tokens.game import TokenGame
 from edgewise.loopholes.tokens.training import TrainConfig, figures
@@ -49,17 +49,13 @@ def mitigate(bench: Workbench, game: TokenGame, config: TrainConfig) -> dict[str
     for name, found in found_by.items():
         rows[name] = {
             "about": under[name][0],
-            "exploit_ratio": data(over_seeds(found["exploit"], -1, 1)),
-            "true_performance": data(over_seeds(found["true"], 0, 1)),
+            **outcome(found),
             "exploit_change": data(over_seeds(found["exploit"] - base["exploit"], -2, 2)),
             "true_change": data(over_seeds(found["true"] - base["true"], -1, 1)),
             "below_secure": data(over_seeds(honest["true"] - found["true"], -1, 1)),
         }
     return {
         "game": game.name,
-        "without": {
-            "exploit_ratio": data(over_seeds(base["exploit"], -1, 1)),
-            "true_performance": data(over_seeds(base["true"], 0, 1)),
-        },
+        "without": outcome(base),
         "mitigations": rows,
     }

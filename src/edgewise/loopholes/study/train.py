@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,16 +61,14 @@ def examined(
         "options": game.model_dump(mode="json"),
         "steps": config.steps or game.steps,
         "reward": data(over_seeds(after["proxy"])),
-        "true_performance": data(over_seeds(after["true"], 0, 1)),
-        "exploit_ratio": data(over_seeds(after["exploit"], -1, 1)),
+        **outcome(after),
         "honest_optimum": _optimum(game, "honest"),
         "exploit_optimum": _optimum(game, "exploit"),
         "emergence_step": data(over_seeds(changes)),
         "emerged": data(proportion(emerged, len(changes))),
         "start": {
             "reward": data(over_seeds(began["proxy"])),
-            "true_performance": data(over_seeds(began["true"], 0, 1)),
-            "exploit_ratio": data(over_seeds(began["exploit"], -1, 1)),
+            **outcome(began),
             "exploiting_answers": data(over_seeds(np.array([np.mean(g.exploit >= 0.5) for g in before]), 0, 1)),
         },
         "by_seed": {
@@ -88,6 +86,14 @@ def emergence_steps(trained: Trained, before: Sequence[Grades], prompts: int) ->
         change = emergence(curve, float(np.nanmean(grades.exploit)), float(np.nanstd(grades.exploit)), prompts)
         found.append(np.nan if change is None else change.change)
     return np.array(found)
+
+
+def outcome(found: Mapping[str, Floats]) -> dict[str, Any]:
+    """Where training has led: exploit ratio and intended performance over seeds."""
+    return {
+        "exploit_ratio": data(over_seeds(found["exploit"], -1, 1)),
+        "true_performance": data(over_seeds(found["true"], 0, 1)),
+    }
 
 
 def data(measure: Measure) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class Adam:
     def __init__(self, weights: Weights, lr: float, state: dict[str, Tensor] | None = None) -> None:
         import torch
 
-        self.weights, self.lr = weights, lr
+        # Sorted, so that sums over weights have one order, also where they were read from a file.
+        self.weights, self.lr = dict(sorted(weights.items())), lr
         self.state = state or {
             "step": torch.zeros(1),
             **{f"{kind}.{name}": torch.zeros_like(w) for name, w in weights.items() for kind in ("mean", "square")},
