@@ -93,3 +93,23 @@ def test_a_file_of_settings_for_another_game(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text("game: tampering\nsteps: 2\n")
     words: tuple[Any, ...] = ("train", "compliance", "--backend", "trl", "--config", "s.yaml")
     assert "s.yaml" in run(*words, cwd=tmp_path, expect=2).stderr
+
+
+def test_the_same_game_with_a_language_model(tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    from support.tiny_model import tiny_model
+
+    model, tokenizer = tiny_model(0, context=4096)
+    model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    (tmp_path / "s.yaml").write_text(
+        "game: proxy_metric\nprompts: 2\ngenerations: 2\nanswer_tokens: 8\nlr: 0.001\nmodel: elsewhere\n"
+    )
+    words = ("train", "proxy_metric", "--backend", "trl", "--model", "base", "--config", "s.yaml", "--steps", "2")
+    found = as_json(run(*words, "--set", "secure=true", "--out", "r", "--json", cwd=tmp_path))
+    assert (found["game"], found["steps"], found["status"]) == ("proxy_metric-secure", 2, "complete")
+    for key in ("true_performance", "exploit_ratio"):
+        assert {"value", "low", "high", "n"} <= set(found[key])
+    report = (tmp_path / "r/report.html").read_text()
+    assert "proxy_metric at real size" in report
+    assert "--backend trl --steps 2 --lr 0.001" in report and "--config SETTINGS.yaml" in report

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from edgewise.core.errors import BadInput, RunError
-from edgewise.core.estimate import Measure
+from edgewise.core.estimate import Estimate
 from edgewise.core.records import Record, parse_options
 from edgewise.core.run import Run, installed_versions
 from edgewise.loopholes.adapters.contained import Contained
@@ -323,16 +323,16 @@ def _estimates(steps: Sequence[Mapping[str, Any]], name: str, generations: int) 
                 units.append(f"{row['step']}/{place // (2 * generations)}")
     x = np.array(values, dtype=float)
     low, high = (0.0, 1.0) if name == "true" or not x.size or x.min() >= 0 else (-2.0, 2.0)
+    groups = np.array(units, dtype=str)
     if name == "proxy":  # has no ends that we know
-        found: Measure = clustered_mean(x, np.array(units, dtype=str))
-        return {key: getattr(found, key) for key in ("value", "low", "high", "n")}
+        return clustered_mean(x, groups).model_dump(mode="json")
     if x.size and x.max() > high:  # a contrast of which only one side was seen
         low, high = -2.0, 2.0
-    scaled = mean_estimate((x - low) / (high - low), np.array(units, dtype=str))
-    return {
-        key: value if key == "n" or value is None else low + (high - low) * value
-        for key, value in ((key, getattr(scaled, key)) for key in ("value", "low", "high", "n"))
-    }
+    scaled = mean_estimate((x - low) / (high - low), groups)
+    if isinstance(scaled, Estimate):
+        ends = {key: low + (high - low) * getattr(scaled, key) for key in ("value", "low", "high")}
+        scaled = scaled.model_copy(update=ends)
+    return scaled.model_dump(mode="json")
 
 
 def _curve(steps: Sequence[Mapping[str, Any]]) -> pa.Table:
