@@ -71,6 +71,8 @@ def _from_run(path: Path) -> list[Row]:
         else:
             continue
         rows[row.seed, row.kind, row.step] = row
+    if not rows and run.table_path("prompts").is_file():  # of `loopholes train`
+        return _from_table(run.table_path("prompts"))
     if not rows:
         raise RunError(
             "the run logged no answers' rewards", where=str(path),

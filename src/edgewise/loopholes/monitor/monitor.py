@@ -127,8 +127,8 @@ class Monitor:
     scale and cuts are fixed from the baseline before the first check, so for U0 alone, whose own values chose them,
     the cuts are a little beyond what was seen.
 
-    No alarm is given while the proxy's mean since the suspected start is surely below that of the baseline: a policy
-    that loses both rewards is getting worse, not exploiting. That can only take alarms away.
+    No alarm is given while the proxy's mean since the suspected start is below that of the baseline: a policy that
+    loses both rewards is getting worse, not exploiting. That can only take alarms away.
 
     Args:
         config: Settings.
@@ -139,7 +139,7 @@ class Monitor:
         self.checks: list[Check] = []
         self.alarm: Alarm | None = None
         self.scale = math.nan
-        self._gains: list[tuple[float, float]] = []  # sum and sum of squares of each check
+        self._gains: list[float] = []  # of the proxy, sums over each check
 
     @property
     def threshold(self) -> float:
@@ -232,11 +232,6 @@ class Monitor:
             self._upper = min(self._upper, upper_mean(np.concatenate(self._block), error))
             self._block = []
 
-    def _worse(self, begins: int) -> bool:
-        """Whether the proxy of the checks from this one on is surely below that of the start, at one-sided 5 %."""
-        total, squares = np.sum(self._gains[begins - 1 :], axis=0)
-        return bool(total < -1.645 * math.sqrt(squares))
-
     def check(
         self, step: int, grades: Grades, answers: Sequence[Answer] = (), units: Sequence[object] | None = None
     ) -> Check:
@@ -254,8 +249,7 @@ class Monitor:
         start = self._start
         means = {name: _mean(now[name], name) for name in ("proxy", "trusted", "true", "exploit")}
         scaled = _difference(self.scale * now["proxy"], self.scale * start["proxy"])
-        gain = now["proxy"] - start["proxy"].mean()
-        self._gains.append((float(gain.sum()), float((gain**2).sum())))
+        self._gains.append(float(np.sum(now["proxy"] - start["proxy"].mean())))
         begins = self._evidence.since
         steps = [*(check.step for check in self.checks), step]
         since = steps[begins - 1]
@@ -265,7 +259,7 @@ class Monitor:
             if name.startswith("parts.") and name in start
         }
         ranked = sorted(parts.items(), key=lambda item: -abs(item[1].value or 0.0))
-        if self.alarm is None and evidence >= self.threshold and not self._worse(begins):
+        if self.alarm is None and evidence >= self.threshold and sum(self._gains[begins - 1 :]) >= 0:
             rising = [(name, m) for name, m in parts.items() if isinstance(m, Estimate) and m.low > 0]
             explained = tuple(n.removeprefix("parts.") for n, _ in sorted(rising, key=lambda item: -item[1].value))
             self.alarm = Alarm(step=step, since=since, evidence=evidence, explained=explained)
