@@ -92,7 +92,7 @@ def starts() -> tuple[str, str]:
             from edgewise.loopholes.study.transfer import steps_by_seed
             from edgewise.loopholes.study.workbench import Trained
 
-            steps = steps_by_seed(Trained(policy, training.curves))
+            steps = steps_by_seed(Trained(policy, training.curves, {}))
             rows.append((noise, over_seeds(share, 0, 1), f"{int(np.isfinite(steps).sum())} of {FEW}",
                          over_seeds(np.where(np.isfinite(steps), steps, np.nan))))  # fmt: skip
     columns = (

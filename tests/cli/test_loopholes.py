@@ -47,6 +47,8 @@ def test_train_keeps_its_contract(tmp_path: Path) -> None:
     command = shlex.join(["edgewise", "loopholes", "train", "self_grading", "--seeds", "2", "--set", "audit=0.2",
                           "--control", "secure", "--steps", "30", "--lessons", "2", "--seed", "0"])  # fmt: skip
     assert command in report
+    watched = as_json(run("monitor", "r", "--out", "m", "--json", cwd=tmp_path))
+    assert len(watched["runs"]) == 2 and any(one["alarm"] for one in watched["runs"])
     shown = run(*words, "--out", "s", cwd=tmp_path)
     assert "After training" in shown.stdout and "Report:" in shown.stderr
     assert max(map(len, shown.stdout.splitlines())) <= 70

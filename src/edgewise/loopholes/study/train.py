@@ -35,6 +35,7 @@ def train(bench: Workbench, game: TokenGame, config: TrainConfig, controls: Sequ
         *_witnesses(bench, bench.start(), game, "before training"),
         *_witnesses(bench, trained.policy, game, "after training"),
     ]
+    bench.run.write_table("prompts", bench.prompts("train"))
     result["controls"] = {}
     for name in controls:
         if name == "secure":

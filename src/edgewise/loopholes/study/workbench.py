@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgewise.core.errors import CorruptRecord
 from edgewise.core.files import write_atomically
@@ -40,10 +41,12 @@ class Trained:
     Attributes:
         policy: The policies.
         curves: Each figure by step and seed, shape (steps, seeds).
+        by_prompt: The same of each prompt of a step, shape (steps, seeds, prompts); of training by rewards alone.
     """
 
     policy: Policy
     curves: dict[str, Floats]
+    by_prompt: dict[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,8 @@ class Workbench:
             self.run.progress(key, training.step, training.steps)
         curves = {name: values[: training.step] for name, values in training.curves.items()}
         self._remember(key, curves)
-        self._trained[key] = Trained(training.policy.clone(), curves)
+        by_prompt = {name: values[: training.step] for name, values in training.by_prompt.items()}
+        self._trained[key] = Trained(training.policy.clone(), curves, by_prompt)
         return self._trained[key]
 
     def imitate(
@@ -182,7 +186,7 @@ class Workbench:
         curves = {name: np.array([p[name] for p in points]).reshape(-1, len(self.seeds)) for name in FIGURES}
         if points:
             self._remember(key, curves, every)
-        return Trained(policy.clone(), curves)
+        return Trained(policy.clone(), curves, {})
 
     def evaluate(self, policy: Policy, game: TokenGame, *, n: int = _EVALUATED) -> list[Grades]:
         """Grades of answers to fresh prompts, by seed."""
@@ -202,6 +206,15 @@ class Workbench:
             for i in range(steps)
             for j in range(seeds)
         ]
+
+    def prompts(self, key: str) -> pa.Table:
+        """What a monitor reads: ``seed``, ``step``, ``prompt`` and the figures, a row for each prompt of each step."""
+        import pyarrow as pa
+
+        found = self._trained[key].by_prompt
+        step, seed, prompt = (place.ravel() for place in np.indices(found["proxy"].shape))
+        columns = {"seed": np.array(self.seeds)[seed], "step": step, "prompt": prompt}
+        return pa.table({**columns, **{name: values.ravel() for name, values in found.items()}})
 
     def table(self) -> pa.Table:
         """All curves: ``training``, ``seed``, ``step`` and the figures; one row for each step of each seed."""

@@ -129,6 +129,9 @@ class Training:
         self.policy = start.clone()
         self.optimiser = Adam(self.policy.weights, config.grpo.lr)
         self.curves = {name: np.full((self.steps, len(seeds)), np.nan) for name in FIGURES}
+        # Of each prompt, the mean of its answers: what a monitor reads afterwards.
+        shape = (self.steps, len(seeds), config.grpo.prompts)
+        self.by_prompt = {name: np.full(shape, np.nan, dtype=np.float32) for name in FIGURES}
         self.step = 0
         self.rewards = [config.reward] * len(seeds)  # of each seed: a monitor may make one seed's grading secure
         self._banned: Tokens | None = tokens(config.reward.banned) if config.reward.banned else None
@@ -151,7 +154,9 @@ class Training:
         advantage = np.stack([advantages(r, grpo.scale).reshape(-1) for r in rewards])
         reinforce(self.policy, self.optimiser, prompts, answers, advantage, grpo, self.start)
         for name in FIGURES:
-            self.curves[name][self.step] = [np.nanmean(getattr(g, name)) for g in grades]
+            values = np.stack([getattr(g, name) for g in grades])
+            self.by_prompt[name][self.step] = nan_mean(values.reshape(len(grades), grpo.prompts, grpo.group))
+            self.curves[name][self.step] = nan_mean(values)
         self.step += 1
         return grades
 
@@ -172,11 +177,12 @@ class Training:
             **{f"weights.{name}": w.detach() for name, w in self.policy.weights.items()},
             **{f"adam.{name}": t for name, t in self.optimiser.state.items()},
             **{f"curves.{name}": torch.from_numpy(values) for name, values in self.curves.items()},
+            **{f"prompts.{name}": torch.from_numpy(values) for name, values in self.by_prompt.items()},
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go back to where a state was taken."""
-        parts: dict[str, dict[str, Any]] = {"weights": {}, "adam": {}, "curves": {}}
+        parts: dict[str, dict[str, Any]] = {"weights": {}, "adam": {}, "curves": {}, "prompts": {}}
         for key, tensor in state.items():
             kind, _, name = key.partition(".")
             if kind in parts:
@@ -184,6 +190,7 @@ class Training:
         self.policy = Policy(parts["weights"], self.policy.shape)
         self.optimiser = Adam(self.policy.weights, self.config.grpo.lr, parts["adam"])
         self.curves = {name: tensor.numpy() for name, tensor in parts["curves"].items()}
+        self.by_prompt = {name: tensor.numpy() for name, tensor in parts["prompts"].items()}
         self.step = int(state["at"])
 
 
@@ -195,7 +202,15 @@ def evaluate(
     return answer(policy, game, [game.sample(rng, n) for rng in rngs], rngs, frame=frame)[2]
 
 
+def nan_mean(values: Floats) -> Floats:
+    """Mean over the last axis of what is not NaN; NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(axis=-1)
+    total = np.where(known, values, 0.0).sum(axis=-1)
+    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
+
+
 def figures(grades: Sequence[Grades]) -> dict[str, Floats]:
     """Mean of each figure and part by seed, shape (seeds,)."""
-    found = {name: np.array([np.nanmean(getattr(g, name)) for g in grades]) for name in FIGURES}
-    return found | {part: np.array([np.nanmean(g.parts[part]) for g in grades]) for part in grades[0].parts}
+    found = {name: nan_mean(np.stack([getattr(g, name) for g in grades])) for name in FIGURES}
+    return found | {part: nan_mean(np.stack([g.parts[part] for g in grades])) for part in grades[0].parts}
