@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,6 +74,18 @@ def checkup(
     _finish(watch(folder, check_up(config, folder, seed=seed)), as_json=as_json)
 
 
+# Kinds of runs that work in this thread: what goes on with one, and what has its last words.
+_JOBS = {
+    "align": ("edgewise.training.job:resume_align", "edgewise.cli.align:finish"),
+    "front": ("edgewise.training.front:resume_front", "edgewise.cli.front:finish"),
+    "knobs": ("edgewise.character.knobs.job:resume_knobs", "edgewise.cli.character:finish"),
+    "loopholes": ("edgewise.loopholes.study.job:resume_study", "edgewise.cli.loopholes:finish"),
+    "loopholes-audit": ("edgewise.loopholes.audit.job:resume_audit", "edgewise.cli.loopholes_audit:finish"),
+    "loopholes-trl": ("edgewise.loopholes.trl_training:resume_trl", "edgewise.cli.loopholes:finish_trl"),
+}
+_LIMITED = ("knobs",)  # of these, what may be given a new budget
+
+
 def resume(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     budget: Annotated[str | None, typer.Option(help="A new budget for the whole run. " + BUDGET)] = None,
@@ -100,59 +113,13 @@ def resume(
         job = resume_matrix(run) if kind == "society-matrix" else resume_scenario(run, limits=limits)
         society.finish(watch(run, job), as_json=as_json)
         return
-    if kind == "front":
-        from edgewise.cli import front
-        from edgewise.cli.progress import progress_shown
-        from edgewise.training.front import resume_front
-
-        with progress_shown(run, stderr_console()):
-            swept = resume_front(run)
-        front.finish(swept, as_json=as_json)
-        return
-    if kind == "align":
-        from edgewise.cli import align
-        from edgewise.cli.progress import progress_shown
-        from edgewise.training.job import resume_align
-
-        with progress_shown(run, stderr_console()):
-            trained = resume_align(run)
-        align.finish(trained, as_json=as_json)
-        return
-    if kind == "knobs":
-        from edgewise.character.knobs.job import resume_knobs
-        from edgewise.cli import character
+    if kind in _JOBS:
         from edgewise.cli.progress import progress_shown
 
+        go_on, finish = (pkgutil.resolve_name(name) for name in _JOBS[kind])
         with progress_shown(run, stderr_console()):
-            written = resume_knobs(run, limits=limits)
-        character.finish(written, as_json=as_json)
-        return
-    if kind in ("loopholes", "loopholes-trl"):
-        from edgewise.cli import loopholes
-        from edgewise.cli.progress import progress_shown
-
-        with progress_shown(run, stderr_console()):
-            if kind == "loopholes":
-                from edgewise.loopholes.study.job import resume_study
-
-                studied = resume_study(run)
-            else:
-                from edgewise.loopholes.trl_training import resume_trl
-
-                summary = resume_trl(run)
-        if kind == "loopholes":
-            loopholes.finish(studied, as_json=as_json)
-        else:
-            loopholes.finish_trl(summary, as_json=as_json)
-        return
-    if kind == "loopholes-audit":
-        from edgewise.cli import loopholes_audit
-        from edgewise.cli.progress import progress_shown
-        from edgewise.loopholes.audit.job import resume_audit
-
-        with progress_shown(run, stderr_console()):
-            audited = resume_audit(run)
-        loopholes_audit.finish(audited, as_json=as_json)
+            done = go_on(run, limits=limits) if kind in _LIMITED else go_on(run)
+        finish(done, as_json=as_json)
         return
     if kind == "probe":
         from edgewise.probing.job import resume_probe
