@@ -1,7 +1,7 @@
 """Loopholes on the tiny games: what is learned, when, and what it costs to train; steps beside TRL's GRPO trainer.
 
 python benchmarks/bench_loopholes.py                       # all sections into benchmarks/results/loopholes.md
-python benchmarks/bench_loopholes.py emergence speed       # some
+python benchmarks/bench_loopholes.py emergence_tampering speed       # some
 python benchmarks/bench_loopholes.py --quick               # few seeds and steps; writes nothing
 """
 
@@ -54,29 +54,27 @@ def bench(seeds: int) -> Iterator[Workbench]:
 _starts: dict[int, Policy] = {}
 
 
-def emergence() -> tuple[str, str]:
-    """All games, open, closed and with shuffled rewards."""
+def emergence(name: str) -> tuple[str, str]:
+    """A game open, closed and with shuffled rewards."""
     rows = []
-    for name in TOKEN_GAMES:
-        with bench(SEEDS) as work:
-            found = train(work, token_game(name), CONFIG, ("secure", "shuffled"))
-            for variant, one in {"open": found, **found["controls"]}.items():
-                ends = np.array(one["by_seed"]["exploit_ratio"])
-                true = over_seeds(
-                    np.array(one["by_seed"]["true_performance"]) / one["honest_optimum"]["true_performance"]
-                )
-                rows.append(
-                    (name, variant, shown(one["start"]["exploiting_answers"], ".4f"), shown(one["exploit_ratio"]),
-                     f"{int((ends > 0.8).sum())} of {SEEDS}", f"{int((ends < 0.1).sum())} of {SEEDS}", true,
-                     shown(one["emerged"]), shown(one["emergence_step"], ".0f"))
-                )  # fmt: skip
-    columns = ("game", "variant", "exploiting answers at the start", "exploit ratio at the end", "above .8", "below .1",
+    with bench(SEEDS) as work:
+        found = train(work, token_game(name), CONFIG, ("secure", "shuffled"))
+    for variant, one in {"open": found, **found["controls"]}.items():
+        ends = np.array(one["by_seed"]["exploit_ratio"])
+        best = one["honest_optimum"]["true_performance"]
+        true = over_seeds(np.array(one["by_seed"]["true_performance"]) / best)
+        rows.append(
+            (variant, shown(one["start"]["exploiting_answers"], ".4f"), shown(one["exploit_ratio"]),
+             f"{int((ends > 0.8).sum())} of {SEEDS}", f"{int((ends < 0.1).sum())} of {SEEDS}", true,
+             shown(one["emerged"]), shown(one["emergence_step"], ".0f"))
+        )  # fmt: skip
+    columns = ("variant", "exploiting answers at the start", "exploit ratio at the end", "above .8", "below .1",
                "true performance over the honest optimum", "emerged", "step")  # fmt: skip
     notes = (
         "The exploit ratio is evaluated on 2,048 fresh prompts of each seed. Emergence is an upward change-point of "
-        "the training curve (CUSUM, false alarms 1 % over a run); intervals are Student's over seeds."
+        "the training curve (CUSUM, false alarms 1 % over a run) that lasts; intervals are Student's over seeds."
     )
-    return "Emergence", f"{table(columns, rows)}\n\n{notes}"
+    return f"Emergence: {name}", f"{table(columns, rows)}\n\n{notes}"
 
 
 def starts() -> tuple[str, str]:
@@ -298,7 +296,7 @@ def _trl_steps(game: Any, n: int) -> list[float]:
 
 
 SECTIONS = {
-    "emergence": emergence,
+    **{f"emergence_{name}": partial(emergence, name) for name in TOKEN_GAMES},
     "starts": starts,
     "break_even": break_even,
     "transfer": transfers,

@@ -14,9 +14,10 @@ from edgewise.loopholes.study.estimates import over_seeds, ratio_over_seeds
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
-def test_false_alarms_come_at_the_stated_rate(alpha: float) -> None:
+def test_false_alarms_come_at_the_stated_rate(alpha: float, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     curves = 0.3 + rng.normal(0, 0.2, (2_000, 300)) / math.sqrt(16)
+    monkeypatch.setattr("edgewise.loopholes.study.emergence._RISE", -1.0)  # the alarms alone
     share = np.mean([emergence(curve, 0.3, 0.2, 16, alpha=alpha) is not None for curve in curves])
     assert share == pytest.approx(alpha, abs=0.02)
 
@@ -35,6 +36,8 @@ def test_a_change_is_found_where_it_is() -> None:
 def test_what_falls_or_stays_does_not_emerge() -> None:
     assert emergence(np.linspace(0.3, 0, 100), 0.3, 0.3, 16) is None
     assert emergence(np.zeros(100), 0.0, 0.0, 16) is None
+    passing = np.where((np.arange(200) > 50) & (np.arange(200) < 70), 0.4, 0.1)
+    assert emergence(passing, 0.1, 0.3, 16) is None
     assert cusum_threshold(300, 0.01) > cusum_threshold(300, 0.1) > cusum_threshold(30, 0.1)
 
 

@@ -11,6 +11,7 @@ from edgewise.core.errors import BadInput
 from edgewise.loopholes.types import Floats
 
 _SLACK = 0.5  # of a step's deviation: half of the shift that is to be found soonest
+_RISE = 0.1  # of the exploit ratio from the change to the end; a drift that passes is no emergence
 _FLOOR = 0.1  # least deviation of a single answer that is assumed; an exploit never seen has none at all
 
 
@@ -38,7 +39,7 @@ def emergence(curve: Floats, level: float, deviation: float, n: int, *, alpha: f
         alpha: Chance that a curve which stays at its level raises an alarm in all of its steps.
 
     Returns:
-        The change, or ``None`` where the curve never left its level upwards.
+        The change, or ``None`` where the curve never left its level upwards, or came back to it.
 
     Raises:
         BadInput: ``alpha`` outside (0, 1) or fewer than one answer.
@@ -57,7 +58,7 @@ def emergence(curve: Floats, level: float, deviation: float, n: int, *, alpha: f
             continue
         total += moved
         if total > threshold:
-            return Emergence(since, step)
+            return Emergence(since, step) if curve[since:].mean() >= level + _RISE else None
     return None
 
 

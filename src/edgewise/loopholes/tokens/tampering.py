@@ -32,7 +32,6 @@ class Tampering(TokenGame):
     kind: ClassVar[str] = "tampering"
     prompt_length: ClassVar[int] = 1 + _TESTS
     answer_length: ClassVar[int] = 12
-    steps: ClassVar[int] = 200
     lessons: ClassVar[int] = 3
     noise: float = 0.15
     known: float = Field(default=0.3, ge=0, le=1)
