@@ -17,7 +17,7 @@ import typer
 
 from edgewise.core.files import read_yaml
 from edgewise.core.run import Run
-from edgewise.loopholes.trl_training import TrlConfig, resume_trl, start_trl, steps_of
+from edgewise.loopholes.trl.training import TrlConfig, resume_trl, start_trl, steps_of
 
 
 def main(

@@ -111,7 +111,7 @@ def test_one_dimension_swept_and_shown_as_a_table(place: Path) -> None:
 
 
 def test_the_command_in_the_report_has_only_options_that_there_are(place: Path) -> None:
-    from edgewise.report.view import reproduce
+    from edgewise.report.commands import reproduce
     from edgewise.training.front import FrontConfig
     from edgewise.training.job import AlignConfig
 

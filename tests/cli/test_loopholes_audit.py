@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from edgewise.cli.loopholes_audit import audit
 from edgewise.core.errors import BadInput
 from edgewise.core.run import Run
-from edgewise.report.view import reproduce
+from edgewise.report.commands import reproduce
 from support.commands import as_json, edgewise
 
 APP = typer.Typer()

@@ -14,10 +14,10 @@ import pytest
 from edgewise.core.errors import BadInput, RunError
 from edgewise.core.files import read_yaml
 from edgewise.core.run import Run
-from edgewise.loopholes import trl_training
 from edgewise.loopholes.text.compliance import Compliance
 from edgewise.loopholes.text.games import TEXT_GAMES
-from edgewise.loopholes.trl_training import TrlConfig, resume_trl, start_trl, steps_of
+from edgewise.loopholes.trl import training as trl_training
+from edgewise.loopholes.trl.training import TrlConfig, resume_trl, start_trl, steps_of
 from edgewise.models.embedded import embedded_available
 from edgewise.training import adapters
 from support.tiny_model import tiny_model

@@ -12,9 +12,10 @@ import pytest
 from edgewise.core.errors import RunError
 from edgewise.core.run import Run
 from edgewise.models.types import storable
+from edgewise.report.commands import reproduce
 from edgewise.report.html import render_comparison, render_report, write_report
 from edgewise.report.text import shown, visible
-from edgewise.report.view import build_view, reproduce
+from edgewise.report.view import build_view
 from support.hostile import HOSTILE
 
 Make = Callable[..., Run]

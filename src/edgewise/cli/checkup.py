@@ -81,7 +81,7 @@ _JOBS = {
     "knobs": ("edgewise.character.knobs.job:resume_knobs", "edgewise.cli.character:finish"),
     "loopholes": ("edgewise.loopholes.study.job:resume_study", "edgewise.cli.loopholes:finish"),
     "loopholes-audit": ("edgewise.loopholes.audit.job:resume_audit", "edgewise.cli.loopholes_audit:finish"),
-    "loopholes-trl": ("edgewise.loopholes.trl_training:resume_trl", "edgewise.cli.loopholes:finish_trl"),
+    "loopholes-trl": ("edgewise.loopholes.trl.training:resume_trl", "edgewise.cli.loopholes:finish_trl"),
 }
 _LIMITED = ("knobs",)  # of these, what may be given a new budget
 

@@ -226,7 +226,7 @@ def _train_trl(
     from edgewise.cli.training_options import base_place, needs_training
     from edgewise.core.files import read_yaml
     from edgewise.core.records import parse_options
-    from edgewise.loopholes.trl_training import TrlConfig, start_trl
+    from edgewise.loopholes.trl.training import TrlConfig, start_trl
 
     needs_training()
     read = {} if config is None else read_yaml(config)

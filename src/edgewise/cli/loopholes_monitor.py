@@ -34,7 +34,7 @@ def monitor(
     from edgewise.core.records import parse_options
     from edgewise.core.run import Run
     from edgewise.loopholes.monitor.job import WatchConfig, look
-    from edgewise.loopholes.monitor.monitor_report import lead, told
+    from edgewise.loopholes.monitor.report import lead, told
     from edgewise.report.html import write_report
 
     scaled: str | float = scale

@@ -79,7 +79,7 @@ class Loopholes(Instrument["Model | Actor", LoopholesConfig]):
 
     async def run(self, model: Model | Actor, config: LoopholesConfig, run: Run) -> Panel:
         """Examine ``model``. Writes the tables ``loopholes_answers`` and, where scored, ``loopholes_pulls``."""
-        from edgewise.loopholes.report_panel import write_tables
+        from edgewise.loopholes.report import write_tables
 
         if self.missing(model):
             return self.not_measured(config, "the model takes no text")
@@ -150,7 +150,7 @@ class Loopholes(Instrument["Model | Actor", LoopholesConfig]):
 
     def section(self, panel: Panel, run: Run) -> Section:
         """Uptake by game, beside its parts, and how answers fared."""
-        from edgewise.loopholes.report_panel import build_section
+        from edgewise.loopholes.report import build_section
 
         return build_section(panel, run)
 

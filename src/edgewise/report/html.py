@@ -20,8 +20,9 @@ from edgewise.core.files import write_atomically
 from edgewise.core.profile import Comparison, Profile
 from edgewise.core.run import Run
 from edgewise.core.section import Figure
+from edgewise.report.commands import reproduce
 from edgewise.report.text import shown, visible
-from edgewise.report.view import SECTIONS, ReportView, build_view, reproduce
+from edgewise.report.view import SECTIONS, ReportView, build_view
 
 VERDICTS = {
     "pass": ("✓", "holds"),

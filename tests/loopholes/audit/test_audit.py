@@ -17,10 +17,10 @@ import pytest
 from edgewise.core.errors import RunError
 from edgewise.core.events import read_events
 from edgewise.core.run import Run
-from edgewise.loopholes.audit.audit_report import build_section
 from edgewise.loopholes.audit.family import CLEAN, HELD_OUT, LOOPHOLES, Planted, generate
 from edgewise.loopholes.audit.job import audit, audit_subject, resume_audit
 from edgewise.loopholes.audit.predict import FEATURES, prediction
+from edgewise.loopholes.audit.report import build_section
 from edgewise.loopholes.audit.result import AuditConfig
 from edgewise.loopholes.audit.subject import environment_subject
 from edgewise.loopholes.tokens.vocabulary import to_row

@@ -16,7 +16,7 @@ from edgewise.core.run import Run
 from edgewise.core.section import Figure
 from edgewise.loopholes.monitor.job import WatchConfig, look
 from edgewise.loopholes.monitor.logged import read_rows, replay
-from edgewise.loopholes.monitor.monitor_report import build_section
+from edgewise.loopholes.monitor.report import build_section
 from edgewise.loopholes.monitor.rows import EVENT, Row, row_of
 from edgewise.loopholes.types import Grades
 

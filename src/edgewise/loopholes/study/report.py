@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgewise.core.profile import Turn
-from edgewise.core.run import Manifest, Run
+from edgewise.core.run import Run
 from edgewise.core.section import Block, Figure, Section, Table, Text, Transcript
 from edgewise.loopholes.study.train import CONTROLS
 
@@ -31,21 +30,6 @@ def build_section(run: Run) -> Section:
     return {"train": _train, "transfer": _transfer, "distil": _distil, "mitigate": _mitigate}[summary["study"]](
         run, summary
     )
-
-
-def command(manifest: Manifest) -> str:
-    """The command that does the study again."""
-    config = manifest.config
-    words = ["edgewise", "loopholes", config["study"], *config["games"], "--seeds", str(config["seeds"])]
-    for name, value in config["options"].items():
-        words += ["--set", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
-    words += [word for name in config["controls"] for word in ("--control", name)]
-    words += ["--steps", str(config["train"]["steps"])] if config["train"]["steps"] else []
-    for option, usual in (("lr", 2e-3), ("kl", 0.0)):
-        if config["train"]["grpo"][option] != usual:
-            words += [f"--{option}", f"{config['train']['grpo'][option]:g}"]
-    words += ["--lessons", str(config["start"]["steps"])] if config["start"]["steps"] != 100 else []
-    return shlex.join([*words, "--seed", str(manifest.seed)])
 
 
 def _train(run: Run, summary: Mapping[str, Any]) -> Section:

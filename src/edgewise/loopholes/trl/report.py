@@ -6,7 +6,7 @@ from edgewise.core.profile import Turn
 from edgewise.core.run import Run
 from edgewise.core.section import Block, Figure, Section, Table, Transcript
 from edgewise.loopholes.study.report import COLOURS, NAMES, shown
-from edgewise.loopholes.trl_training import steps_of
+from edgewise.loopholes.trl.training import steps_of
 
 _WITNESSES = 4
 

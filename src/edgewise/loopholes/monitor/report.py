@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgewise.core.errors import RunError
-from edgewise.core.run import Manifest, Run
+from edgewise.core.run import Run
 from edgewise.core.section import Block, Figure, Section, Table, Text
 
 _RUNS, _PARTS, _POINTS = 6, 8, 200
@@ -28,14 +27,6 @@ def build_section(run: Run) -> Section:
     if not found:
         raise RunError("the run has not ended", where=str(run.path))
     return Section(title="Monitor", lead=lead(found[-1]), blocks=blocks(found[-1]))
-
-
-def command(manifest: Manifest) -> str:
-    """The command that looks again."""
-    config, test = manifest.config, manifest.config["monitor"]
-    words = ["edgewise", "loopholes", "monitor", config["source"], "--alpha", f"{test['alpha']:g}"]
-    words += ["--margin", f"{test['margin']:g}", "--scale", str(test["scale"]), "--baseline", str(config["baseline"])]
-    return shlex.join(words)
 
 
 def lead(summary: Mapping[str, Any]) -> str:
