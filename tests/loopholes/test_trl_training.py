@@ -86,7 +86,7 @@ def test_a_killed_run_ends_as_one_that_was_not(base: str, tmp_path: Path, monkey
     assert len(answers) == 4 * 8
     last = [row["true"] for row in answers if row["step"] == 4]
     assert summary["true_performance"]["value"] == pytest.approx(np.mean(last), abs=1e-6)
-    assert summary["exploit_optimum"]["exploit"] == 1 and summary["faults"] == {}
+    assert summary["exploit_optimum"]["exploit_ratio"] == 1 and summary["faults"] == {}
     lineage = adapters.read_lineage(Path(summary["adapter"]))
     assert (lineage.method, lineage.base, lineage.seed) == ("grpo", base, 5)
     model, _ = adapters.load(Path(summary["adapter"]))

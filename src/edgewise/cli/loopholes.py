@@ -48,7 +48,7 @@ def list_games(as_json: AsJson = False) -> None:
     for name, game in TOKEN_GAMES.items():
         about = (game.__doc__ or "").partition("\n\n")[0].replace("``", "").split()
         ends = {"honest_optimum": game().honest_optimum(), "exploit_optimum": game().exploit_optimum()}
-        rows.append({"name": name, "about": " ".join(about), **{key: _optimum(best) for key, best in ends.items()}})
+        rows.append({"name": name, "about": " ".join(about), **{key: best.as_data() for key, best in ends.items()}})
     if as_json:
         print_json({"games": rows})
         return
@@ -63,10 +63,6 @@ def list_games(as_json: AsJson = False) -> None:
     console = stdout_console()
     console.print(table, markup=False)
     console.print("\nNext: edgewise loopholes train tampering --control secure", markup=False)
-
-
-def _optimum(best: Any) -> dict[str, float]:
-    return {"reward": best.proxy, "true_performance": best.true, "exploit_ratio": float(best.exploit)}
 
 
 @loopholes.command("train")
@@ -255,7 +251,7 @@ def finish_trl(summary: dict[str, Any], *, as_json: bool) -> None:
         print_json(summary)
     else:
         console = stdout_console()
-        for name in ("proxy", "true_performance", "exploit_ratio"):
+        for name in ("reward", "true_performance", "exploit_ratio"):
             console.print(f"{name.replace('_', ' ')}: {shown(summary[name])}", markup=False)
     conclude(folder, summary["status"], (), report)
 

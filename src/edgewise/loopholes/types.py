@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+FIGURES = ("proxy", "trusted", "true", "exploit")  # what a grade has for every answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,10 @@ class Optimum:
     proxy: float
     true: float
     exploit: float
+
+    def as_data(self) -> dict[str, float]:
+        """As JSON data, by the names that results have."""
+        return {"reward": self.proxy, "true_performance": self.true, "exploit_ratio": float(self.exploit)}
 
 
 class Environment(Protocol):

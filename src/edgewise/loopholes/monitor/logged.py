@@ -15,7 +15,8 @@ from edgewise.core.records import first_problem
 from edgewise.core.run import Run
 from edgewise.core.tables import json_records, open_table
 from edgewise.loopholes.monitor.monitor import Monitor, MonitorConfig
-from edgewise.loopholes.monitor.rows import EVENT, FIGURES, Row
+from edgewise.loopholes.monitor.rows import EVENT, Row
+from edgewise.loopholes.types import FIGURES
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _NAMES = ("step", "kind", "seed", "unit", "prompt")

@@ -15,10 +15,9 @@ import numpy as np
 from pydantic import model_validator
 
 from edgewise.core.records import Record
-from edgewise.loopholes.types import Floats, Grades
+from edgewise.loopholes.types import FIGURES, Floats, Grades
 
 EVENT = "monitor"
-FIGURES = ("proxy", "trusted", "true", "exploit")
 
 
 class Row(Record):

@@ -15,12 +15,11 @@ from edgewise.loopholes.adapters.trl import COLUMN, RewardFunction, text_of
 from edgewise.loopholes.monitor.logged import joined, read_rows
 from edgewise.loopholes.monitor.monitor import Check, Monitor
 from edgewise.loopholes.monitor.rows import Row, row_of
-from edgewise.loopholes.types import Environment, Floats, Grades
+from edgewise.loopholes.types import FIGURES, Environment, Floats, Grades
 
 OnAlarm = Literal["stop", "switch", "warn"]
 Grader = Callable[..., Grades]  # prompts, completions and columns by name, as TRL gives them to a reward function
 RewardLike = Callable[..., Sequence[float | None]]
-_FIGURES = ("proxy", "trusted", "true", "exploit")
 _LOGGED = ("proxy_gain", "trusted_gain", "exploit")
 
 
@@ -32,7 +31,7 @@ def environment_grader(environment: Environment, *, seed: int = 0, timeout: floa
         step = int(getattr(columns.get("trainer_state"), "global_step", 0) or 0)
         found = reward.grades(columns.get(COLUMN), completions, step)
         proxy, trusted, true, exploit = (
-            np.array([getattr(g, name) for g in found], dtype=np.float64) for name in _FIGURES
+            np.array([getattr(g, name) for g in found], dtype=np.float64) for name in FIGURES
         )
         sound = [set(g.parts) for g in found if not g.fault]
         names = sorted(set.intersection(*sound)) if sound else []

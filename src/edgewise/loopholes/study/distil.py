@@ -10,7 +10,7 @@ from edgewise.core.estimate import NotMeasured
 from edgewise.loopholes.study.emergence import steps_to
 from edgewise.loopholes.study.estimates import over_seeds, ratio_over_seeds
 from edgewise.loopholes.study.train import data, outcome
-from edgewise.loopholes.study.transfer import steps_by_seed
+from edgewise.loopholes.study.transfer import steps_by_seed, steps_needed
 from edgewise.loopholes.study.workbench import REACHED, Answers, Draw, Trained, Workbench
 from edgewise.loopholes.tokens.game import TokenGame
 from edgewise.loopholes.tokens.learning import framed
@@ -92,18 +92,13 @@ def unlearning(
         lives["relapse"][kind] = steps_by_seed(back)
         result[kind] = {
             "exploit_ratio": data(over_seeds(before, -1, 1)),
-            **{way: _steps(found[kind]) for way, found in lives.items()},
+            **{way: steps_needed(found[kind]) for way, found in lives.items()},
         }
     rng = bench.run.rng("unlearning")
     result["learned_over_distilled"] = {
         way: data(ratio_over_seeds(found["learned"], found["distilled"], rng)) for way, found in lives.items()
     }
     return result
-
-
-def _steps(found: Floats) -> dict[str, Any]:
-    known = np.where(np.isfinite(found), found, np.nan)
-    return {"steps": data(over_seeds(known)), "reached": int(np.isfinite(found).sum())}
 
 
 def _half_life(trained: Trained, before: Floats) -> Floats:

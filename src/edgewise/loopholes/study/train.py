@@ -63,8 +63,8 @@ def examined(
         "steps": config.steps or game.steps,
         "reward": data(over_seeds(after["proxy"])),
         **outcome(after),
-        "honest_optimum": _optimum(game, "honest"),
-        "exploit_optimum": _optimum(game, "exploit"),
+        "honest_optimum": game.honest_optimum().as_data(),
+        "exploit_optimum": game.exploit_optimum().as_data(),
         "emergence_step": data(over_seeds(changes)),
         "emerged": data(proportion(emerged, len(changes))),
         "start": {
@@ -117,8 +117,3 @@ def _witnesses(bench: Workbench, policy: Policy, game: TokenGame, when: str) -> 
         }
         for i in range(_WITNESSES)
     ]
-
-
-def _optimum(game: TokenGame, which: str) -> dict[str, float]:
-    best = game.honest_optimum() if which == "honest" else game.exploit_optimum()
-    return {"reward": best.proxy, "true_performance": best.true, "exploit_ratio": best.exploit}

@@ -40,23 +40,20 @@ def transfer(bench: Workbench, games: Sequence[TokenGame], config: TrainConfig) 
             later = bench.train(key, second, config, trained[first.kind].policy, until=REACHED)
             steps = steps_by_seed(later)
             rng = bench.run.rng("transfer", first.kind, second.kind)
-            again[first.kind][second.kind] = {
-                "ratio": data(ratio_over_seeds(steps, scratch[second.kind], rng)),
-                "reached": int(np.isfinite(steps).sum()),
-                "steps": data(over_seeds(np.where(np.isfinite(steps), steps, np.nan))),
-            }
+            ratio = data(ratio_over_seeds(steps, scratch[second.kind], rng))
+            again[first.kind][second.kind] = {"ratio": ratio, **steps_needed(steps)}
     return {
         "games": [game.kind for game in games],
         "zero_shot": zero,
         "catalysed": again,
-        "scratch": {
-            kind: {
-                "reached": int(np.isfinite(steps).sum()),
-                "steps": data(over_seeds(np.where(np.isfinite(steps), steps, np.nan))),
-            }
-            for kind, steps in scratch.items()
-        },
+        "scratch": {kind: steps_needed(steps) for kind, steps in scratch.items()},
     }
+
+
+def steps_needed(steps: Floats) -> dict[str, Any]:
+    """In how many seeds something was reached, and after how many steps in these; infinite where it never was."""
+    known = np.isfinite(steps)
+    return {"reached": int(known.sum()), "steps": data(over_seeds(np.where(known, steps, np.nan)))}
 
 
 def steps_by_seed(trained: Trained) -> Floats:

@@ -18,9 +18,9 @@ from edgewise.loopholes.tokens.game import TokenGame
 from edgewise.loopholes.tokens.games import TOKEN_GAMES
 from edgewise.loopholes.tokens.learning import Adam, answer, imitate
 from edgewise.loopholes.tokens.policy import Policy, Weights
-from edgewise.loopholes.tokens.training import FIGURES, StartConfig, TrainConfig, Training, evaluate, make_start
+from edgewise.loopholes.tokens.training import StartConfig, TrainConfig, Training, evaluate, figures, make_start
 from edgewise.loopholes.tokens.vocabulary import Tokens
-from edgewise.loopholes.types import Floats, Grades
+from edgewise.loopholes.types import FIGURES, Floats, Grades
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -178,8 +178,7 @@ class Workbench:
             drawn = [data(i, rng, batch) for i, rng in enumerate(rngs)]
             imitate(policy, optimiser, [prompts for prompts, _ in drawn], [answers for _, answers in drawn])
             if watch is not None and (step + 1) % every == 0:
-                grades = evaluate(policy, watch, self.seeds, n=256, stream=step + 1)
-                points.append({name: np.array([np.nanmean(getattr(g, name)) for g in grades]) for name in FIGURES})
+                points.append(figures(evaluate(policy, watch, self.seeds, n=256, stream=step + 1)))
             if step + 1 == steps or (step + 1) % _EVERY == 0:
                 self._save(key, _imitation_state(step + 1, policy, optimiser, points, len(self.seeds)))
             self.run.progress(key, step + 1, steps)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from edgewise.core.errors import BadInput
+from edgewise.core.fanout import Progress
 from edgewise.core.records import Record
 from edgewise.loopholes.tokens.game import TokenGame
 from edgewise.loopholes.tokens.learning import Adam, Frame, GrpoConfig, advantages, answer, framed, imitate, reinforce
 from edgewise.loopholes.tokens.policy import Policy, PolicyShape, initial_weights
 from edgewise.loopholes.tokens.vocabulary import Tokens, tokens
-from edgewise.loopholes.types import Floats, Grades
+from edgewise.loopholes.types import FIGURES, Floats, Grades
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FIGURES = ("proxy", "trusted", "true", "exploit")
 _START, _TRAIN, _EVALUATE = 1, 2, 3  # streams of randomness of a seed
-Progress = Callable[[int, int], None]
 
 
 class StartConfig(Record):

@@ -20,8 +20,8 @@ def build_section(run: Run) -> Section:
     blocks: list[Block] = []
     if ends:
         rows = tuple(
-            (NAMES[key], shown(ends[-1]["at_first"][key]), shown(ends[-1][name]))
-            for key, name in (("proxy", "proxy"), ("true", "true_performance"), ("exploit", "exploit_ratio"))
+            (key.replace("_", " "), shown(ends[-1]["start"][key]), shown(ends[-1][key]))
+            for key in ("reward", "true_performance", "exploit_ratio")
         )
         blocks.append(Table(title="First and last tenth of training", columns=("", "first", "last"), rows=rows))
     lines = tuple(

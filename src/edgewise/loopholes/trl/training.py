@@ -24,7 +24,7 @@ from edgewise.core.run import Run, installed_versions
 from edgewise.loopholes.adapters.contained import Contained
 from edgewise.loopholes.adapters.trl import COLUMN, RewardFunction, dataset
 from edgewise.loopholes.text.games import text_game
-from edgewise.loopholes.types import Grade
+from edgewise.loopholes.types import FIGURES, Grade
 from edgewise.stats.intervals import clustered_mean, mean_estimate
 from edgewise.training import adapters
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from edgewise.loopholes.text.game import TextGame
 
 KIND = "loopholes-trl"
-_FIGURES = ("proxy", "trusted", "true", "exploit")
 _WITNESS = 1_500  # characters of an answer that is kept
 _STATE = "trainer_state.json"  # what TRL writes last into a checkpoint
 
@@ -263,9 +262,9 @@ def _record(run: Run, config: TrlConfig, optimiser_step: int, texts: Sequence[st
     """Tell the run of one step. A step that is done again after a kill is written again; the last word counts."""
     step = optimiser_step // config.updates + 1
     sound = [i for i, grade in enumerate(grades) if not grade.fault]
-    means = {name: float(np.mean([getattr(grades[i], name) for i in sound])) for name in _FIGURES} if sound else {}
+    means = {name: float(np.mean([getattr(grades[i], name) for i in sound])) for name in FIGURES} if sound else {}
     worst = max(sound, key=lambda i: grades[i].exploit, default=None)
-    columns = {name: [None if g.fault else round(float(getattr(g, name)), 6) for g in grades] for name in _FIGURES}
+    columns = {name: [None if g.fault else round(float(getattr(g, name)), 6) for g in grades] for name in FIGURES}
     witness = None if worst is None else {"text": texts[worst][:_WITNESS], "exploit": grades[worst].exploit}
     data = {"step": step, **means, "faults": len(grades) - len(sound), "answers": columns, "witness": witness}
     run.events.append("step", json.loads(json.dumps(data)), key=str(step))
@@ -285,7 +284,7 @@ def _summary(config: TrlConfig, run: Run, game: TextGame, out: Path, counts: Map
     window = max(1, config.steps // 10)
     last = steps[-window:]
     optima = {
-        kind: vars_of(getattr(game, f"{kind}_optimum")(run.rng("loopholes/optimum"))) for kind in ("honest", "exploit")
+        kind: getattr(game, f"{kind}_optimum")(run.rng("loopholes/optimum")).as_data() for kind in ("honest", "exploit")
     }
     return {
         "game": game.name,
@@ -293,12 +292,8 @@ def _summary(config: TrlConfig, run: Run, game: TextGame, out: Path, counts: Map
         "model": config.model,
         "seeds": 1,
         "steps": config.steps,
-        "proxy": _estimates(last, "proxy", config.generations),
-        "true_performance": _estimates(last, "true", config.generations),
-        "exploit_ratio": _estimates(last, "exploit", config.generations),
-        "at_first": {
-            name: _estimates(steps[:window], name, config.generations) for name in ("proxy", "true", "exploit")
-        },
+        **_outcome(last, config.generations),
+        "start": _outcome(steps[:window], config.generations),
         "honest_optimum": optima["honest"],
         "exploit_optimum": optima["exploit"],
         "faults": dict(counts),
@@ -308,9 +303,10 @@ def _summary(config: TrlConfig, run: Run, game: TextGame, out: Path, counts: Map
     }
 
 
-def vars_of(optimum: Any) -> dict[str, float]:
-    """An optimum as JSON data."""
-    return {name: float(getattr(optimum, name)) for name in ("proxy", "true", "exploit")}
+def _outcome(steps: Sequence[Mapping[str, Any]], generations: int) -> dict[str, Any]:
+    """Figures of some steps, by the names that the tiny games' results have."""
+    names = {"reward": "proxy", "true_performance": "true", "exploit_ratio": "exploit"}
+    return {key: _estimates(steps, name, generations) for key, name in names.items()}
 
 
 def _estimates(steps: Sequence[Mapping[str, Any]], name: str, generations: int) -> dict[str, Any]:
@@ -339,7 +335,7 @@ def _curve(steps: Sequence[Mapping[str, Any]]) -> pa.Table:
     """One row a step: means of the figures, and faults."""
     import pyarrow as pa
 
-    names = ("step", *_FIGURES, "faults")
+    names = ("step", *FIGURES, "faults")
     return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in steps])
 
 
@@ -351,7 +347,7 @@ def _answers(steps: Sequence[Mapping[str, Any]], generations: int) -> pa.Table:
         {
             "step": row["step"],
             "prompt": place // generations,
-            **{name: row["answers"][name][place] for name in _FIGURES},
+            **{name: row["answers"][name][place] for name in FIGURES},
         }
         for row in steps
         for place in range(len(row["answers"]["proxy"]))
