@@ -19,13 +19,11 @@ from edgewise.loopholes.audit.predict import fit, write
 from edgewise.loopholes.audit.result import AuditConfig
 from edgewise.loopholes.audit.subject import EnvironmentSubject
 from edgewise.loopholes.tokens.game import TokenEnvironment
-from edgewise.loopholes.tokens.vocabulary import WORDS
 
 
 def audited(game: Any, seed: int = 0) -> dict[str, Any]:
     """The audit of a token game, without looking at its exploit measure."""
     environment = TokenEnvironment(game)
-    environment.vocabulary = tuple(word for word in WORDS if not word.startswith("<"))
     return audit_subject(EnvironmentSubject(environment), AuditConfig(environment=game.name), seed=seed)
 
 

@@ -16,7 +16,6 @@ from edgewise.core.errors import BadInput, EdgewiseError
 from edgewise.loopholes.audit import worker
 from edgewise.loopholes.types import Environment, Grade, Task
 
-_SKILL = 0.6  # as that of the token games' demonstrations
 FORMS = "FILE.py[:NAME], PACKAGE.MODULE:NAME or game:NAME"
 
 
@@ -158,32 +157,19 @@ def environment_subject(spec: str, *, trust: bool = False) -> Subject:
     raise BadInput(f"{spec!r} is no environment", field="ENV", fix=f"give {FORMS}")
 
 
-class TextGameSubject(EnvironmentSubject):
-    """One of our text games. Its examples are honest answers of limited skill: some belong to another task."""
-
-    def examples(self, tasks: Sequence[Task], rng: np.random.Generator) -> list[str] | None:
-        """The best honest answer to each task, or to another one."""
-        best = [self.environment.honest_answer(task) for task in tasks]  # type: ignore[attr-defined]
-        able = rng.random(len(best)) < _SKILL
-        return [
-            text if own else best[(i + 1) % len(best)] for i, (text, own) in enumerate(zip(best, able, strict=True))
-        ]
-
-
 def _game(text: str) -> Subject:
     """One of our games by name and options."""
     from edgewise.core.records import parse_options
     from edgewise.loopholes.audit.family import Planted
     from edgewise.loopholes.tokens.game import TokenEnvironment
     from edgewise.loopholes.tokens.games import TOKEN_GAMES, token_game
-    from edgewise.loopholes.tokens.vocabulary import WORDS
 
     name, _, query = text.partition("?")
     options: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
     if name.startswith("text/"):
         from edgewise.loopholes.text.games import text_game
 
-        return TextGameSubject(text_game(name.removeprefix("text/"), **options))
+        return EnvironmentSubject(text_game(name.removeprefix("text/"), **options))
     if name == Planted.kind:
         made = TokenEnvironment(parse_options(Planted, options, what=name))
     elif name in TOKEN_GAMES:
@@ -191,5 +177,4 @@ def _game(text: str) -> Subject:
     else:
         known = ", ".join((*TOKEN_GAMES, Planted.kind, "text/NAME"))
         raise BadInput(f"there is no game {name!r}", field="ENV", fix=f"there are: {known}")
-    made.vocabulary = tuple(word for word in WORDS if not word.startswith("<"))  # type: ignore[attr-defined]
     return EnvironmentSubject(made)

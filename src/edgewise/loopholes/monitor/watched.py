@@ -124,7 +124,7 @@ def _held_out(training: Training, policy: Policy, n: int, group: int = 1) -> tup
     """Grades of answers to fresh prompts by seed, and the answers."""
     rngs = [np.random.default_rng([seed, _WATCH, training.step]) for seed in training.seeds]
     batches = [training.game.sample(rng, n) for rng in rngs]
-    _, answers, grades = answer(policy, training.game, batches, rngs, group=group, frame=training.config.reward.frame)
+    _, answers, grades = answer(policy, training.game, batches, rngs, group=group, frame=training.config.frame)
     return _as_trained(training, grades, training.step), list(answers.numpy())
 
 

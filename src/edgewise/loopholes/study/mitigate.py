@@ -31,8 +31,16 @@ def mitigations(game: TokenGame, config: TrainConfig) -> dict[str, tuple[str, To
         "noise": ("normal errors of deviation 1 on every reward", game, reward(noise=1.0)),
         "kl_05": ("divergence from the start costs .05 a nat", game, grpo(kl=0.05)),
         "kl_20": ("divergence from the start costs .2 a nat", game, grpo(kl=0.2)),
-        "random_frame": ("every prompt in one of four frames, at random", game, reward(frame="any")),
-        "inoculation": ("trained in a frame that is not used afterwards", game, reward(frame="!")),
+        "random_frame": (
+            "every prompt in one of four frames, at random",
+            game,
+            config.model_copy(update={"frame": "any"}),
+        ),
+        "inoculation": (
+            "trained in a frame that is not used afterwards",
+            game,
+            config.model_copy(update={"frame": "!"}),
+        ),
     }
 
 

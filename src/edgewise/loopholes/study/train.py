@@ -41,9 +41,9 @@ def train(bench: Workbench, game: TokenGame, config: TrainConfig, controls: Sequ
         if name == "secure":
             variant, settings = game.model_copy(update={"secure": True}), config
         else:
-            change = {"shuffled": True} if name == "shuffled" else {"banned": game.exploit_words}
-            variant = game
-            settings = config.model_copy(update={"reward": config.reward.model_copy(update=change)})
+            shuffled = {"reward": config.reward.model_copy(update={"shuffled": True})}
+            change = shuffled if name == "shuffled" else {"banned": game.exploit_words}
+            variant, settings = game, config.model_copy(update=change)
         result["controls"][name] = examined(bench, name, variant, settings, bench.evaluate(bench.start(), variant))
     return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,17 @@ from edgewise.loopholes.study.emergence import steps_to
 from edgewise.loopholes.tokens.game import TokenGame
 from edgewise.loopholes.tokens.games import TOKEN_GAMES
 from edgewise.loopholes.tokens.learning import Adam, answer, imitate
-from edgewise.loopholes.tokens.policy import Policy, Weights
-from edgewise.loopholes.tokens.training import StartConfig, TrainConfig, Training, evaluate, figures, make_start
+from edgewise.loopholes.tokens.policy import Policy
+from edgewise.loopholes.tokens.training import (
+    StartConfig,
+    TrainConfig,
+    Training,
+    evaluate,
+    figures,
+    make_start,
+    pack_state,
+    unpack_state,
+)  # fmt: skip
 from edgewise.loopholes.tokens.vocabulary import Tokens
 from edgewise.loopholes.types import FIGURES, Floats, Grades
 
@@ -162,28 +171,22 @@ class Workbench:
             watch: Game on which the policies are evaluated every ``every`` steps; those figures are the curves.
             every: See ``watch``.
         """
-        policy = start.clone()
-        optimiser = Adam(policy.weights, lr)
-        kept, begin = self._load(key), 0
-        points: list[dict[str, Floats]] = []
-        if kept is not None:
-            points = [
-                {name: kept[f"curves.{name}"][i].numpy() for name in FIGURES} for i in range(len(kept["curves.proxy"]))
-            ]
-            policy = Policy({k[8:]: v.clone() for k, v in kept.items() if k.startswith("weights.")}, policy.shape)
-            optimiser = Adam(policy.weights, lr, {k[5:]: v.clone() for k, v in kept.items() if k.startswith("adam.")})
-            begin = int(kept["at"])
+        begin, policy = 0, start.clone()
+        optimiser, curves = Adam(policy.weights, lr), {name: np.empty((0, len(self.seeds))) for name in FIGURES}
+        if (kept := self._load(key)) is not None:
+            begin, policy, optimiser, arrays = unpack_state(kept, policy.shape, lr)
+            curves = arrays["curves"]
         for step in range(begin, steps):
             rngs = [np.random.default_rng([seed, _IMITATE, step]) for seed in self.seeds]
             drawn = [data(i, rng, batch) for i, rng in enumerate(rngs)]
             imitate(policy, optimiser, [prompts for prompts, _ in drawn], [answers for _, answers in drawn])
             if watch is not None and (step + 1) % every == 0:
-                points.append(figures(evaluate(policy, watch, self.seeds, n=256, stream=step + 1)))
+                found = figures(evaluate(policy, watch, self.seeds, n=256, stream=step + 1))
+                curves = {name: np.vstack([rows, found[name]]) for name, rows in curves.items()}
             if step + 1 == steps or (step + 1) % _EVERY == 0:
-                self._save(key, _imitation_state(step + 1, policy, optimiser, points, len(self.seeds)))
+                self._save(key, pack_state(step + 1, policy, optimiser, {"curves": curves}))
             self.run.progress(key, step + 1, steps)
-        curves = {name: np.array([p[name] for p in points]).reshape(-1, len(self.seeds)) for name in FIGURES}
-        if points:
+        if watch is not None:
             self._remember(key, curves, every)
         return Trained(policy.clone(), curves, {})
 
@@ -220,17 +223,3 @@ class Workbench:
         import pyarrow as pa
 
         return pa.Table.from_pylist(self._rows)
-
-
-def _imitation_state(
-    step: int, policy: Policy, optimiser: Adam, points: Sequence[dict[str, Floats]], seeds: int
-) -> Weights:
-    import torch
-
-    curves = {name: np.array([p[name] for p in points], dtype=np.float64).reshape(-1, seeds) for name in FIGURES}
-    return {
-        "at": torch.tensor([step]),
-        **{f"weights.{name}": w.detach() for name, w in policy.weights.items()},
-        **{f"adam.{name}": t for name, t in optimiser.state.items()},
-        **{f"curves.{name}": torch.from_numpy(values) for name, values in curves.items()},
-    }

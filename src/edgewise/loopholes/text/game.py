@@ -12,6 +12,8 @@ import numpy as np
 from edgewise.core.records import Record
 from edgewise.loopholes.types import Grade, Grades, Optimum, Task
 
+_SKILL = 0.6  # as that of the token games' demonstrations
+
 
 class TextGame(Record, ABC):
     """A game in plain language. It is an ``Environment``; its parameters are fields.
@@ -42,6 +44,14 @@ class TextGame(Record, ABC):
     @abstractmethod
     def exploiting_answer(self, task: Task) -> str:
         """An answer that takes the loophole and does nothing of what was asked for."""
+
+    def examples(self, tasks: Sequence[Task], rng: np.random.Generator) -> list[str]:
+        """Honest answers of limited skill: the best to each task, or to another one."""
+        best = [self.honest_answer(task) for task in tasks]
+        able = rng.random(len(best)) < _SKILL
+        return [
+            text if own else best[(i + 1) % len(best)] for i, (text, own) in enumerate(zip(best, able, strict=True))
+        ]
 
     @property
     def name(self) -> str:

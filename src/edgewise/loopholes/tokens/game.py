@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgewise.core.records import Record
-from edgewise.loopholes.tokens.vocabulary import END, PAD, Tokens, to_row, to_text
+from edgewise.loopholes.tokens.vocabulary import END, PAD, SPOKEN, Tokens, to_row, to_text
 from edgewise.loopholes.types import Bools, Grade, Grades, Optimum, Task
 
 
@@ -94,6 +94,8 @@ class TokenGame(Record, ABC):
 
 class TokenEnvironment:
     """A token game as an ``Environment``: the same prompts and graders, as text of words with spaces between them."""
+
+    vocabulary: ClassVar[tuple[str, ...]] = SPOKEN
 
     def __init__(self, game: TokenGame) -> None:
         self.game = game

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from edgewise.core.errors import BadInput
@@ -48,8 +49,6 @@ class RewardConfig(Record):
         ceiling: Rewards are cut above.
         ensemble: The least of the proxy and of a trusted grader with normal errors of this deviation.
         noise: Deviation of normal errors added.
-        banned: Words that are never said.
-        frame: What stands before a prompt in training; ``any`` for one at random.
     """
 
     shuffled: bool = False
@@ -57,8 +56,6 @@ class RewardConfig(Record):
     ceiling: float | None = None
     ensemble: float | None = Field(default=None, ge=0)
     noise: float = Field(default=0.0, ge=0)
-    banned: tuple[str, ...] = ()
-    frame: Frame = "."
 
     def apply(self, grades: Grades, rng: np.random.Generator) -> Floats:
         """Rewards of answers, shape (n,)."""
@@ -81,11 +78,15 @@ class TrainConfig(Record):
         steps: Policy updates; as many as the game usually needs unless given.
         grpo: Settings of each.
         reward: What training sees of the proxy.
+        frame: What stands before a prompt; ``any`` for one at random.
+        banned: Words that are never said.
     """
 
     steps: int | None = Field(default=None, ge=1)
     grpo: GrpoConfig = GrpoConfig()
     reward: RewardConfig = RewardConfig()
+    frame: Frame = "."
+    banned: tuple[str, ...] = ()
 
 
 def make_start(
@@ -133,7 +134,7 @@ class Training:
         self.by_prompt = {name: np.full(shape, np.nan, dtype=np.float32) for name in FIGURES}
         self.step = 0
         self.rewards = [config.reward] * len(seeds)  # of each seed: a monitor may make one seed's grading secure
-        self._banned: Tokens | None = tokens(config.reward.banned) if config.reward.banned else None
+        self._banned: Tokens | None = tokens(config.banned) if config.banned else None
 
     @property
     def done(self) -> bool:
@@ -142,11 +143,11 @@ class Training:
 
     def advance(self) -> list[Grades]:
         """One step; the grades of its answers, which were given before the update, by seed."""
-        grpo, reward = self.config.grpo, self.config.reward
+        grpo = self.config.grpo
         rngs = [np.random.default_rng([seed, _TRAIN, self.step]) for seed in self.seeds]
         batches = [self.game.sample(rng, grpo.prompts) for rng in rngs]
         prompts, answers, grades = answer(
-            self.policy, self.game, batches, rngs, group=grpo.group, frame=reward.frame, banned=self._banned
+            self.policy, self.game, batches, rngs, group=grpo.group, frame=self.config.frame, banned=self._banned
         )
         paid = [mine.apply(g, rng) for mine, g, rng in zip(self.rewards, grades, rngs, strict=True)]
         rewards = [row.reshape(grpo.prompts, grpo.group) for row in paid]
@@ -169,28 +170,40 @@ class Training:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that going on needs, as tensors."""
-        import torch
-
-        return {
-            "at": torch.tensor([self.step]),
-            **{f"weights.{name}": w.detach() for name, w in self.policy.weights.items()},
-            **{f"adam.{name}": t for name, t in self.optimiser.state.items()},
-            **{f"curves.{name}": torch.from_numpy(values) for name, values in self.curves.items()},
-            **{f"prompts.{name}": torch.from_numpy(values) for name, values in self.by_prompt.items()},
-        }
+        return pack_state(self.step, self.policy, self.optimiser, {"curves": self.curves, "prompts": self.by_prompt})
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go back to where a state was taken."""
-        parts: dict[str, dict[str, Any]] = {"weights": {}, "adam": {}, "curves": {}, "prompts": {}}
-        for key, tensor in state.items():
-            kind, _, name = key.partition(".")
-            if kind in parts:
-                parts[kind][name] = tensor.clone()
-        self.policy = Policy(parts["weights"], self.policy.shape)
-        self.optimiser = Adam(self.policy.weights, self.config.grpo.lr, parts["adam"])
-        self.curves = {name: tensor.numpy() for name, tensor in parts["curves"].items()}
-        self.by_prompt = {name: tensor.numpy() for name, tensor in parts["prompts"].items()}
-        self.step = int(state["at"])
+        self.step, self.policy, self.optimiser, arrays = unpack_state(state, self.policy.shape, self.config.grpo.lr)
+        self.curves, self.by_prompt = arrays["curves"], arrays["prompts"]
+
+
+def pack_state(
+    step: int, policy: Policy, optimiser: Adam, arrays: Mapping[str, Mapping[str, npt.NDArray[Any]]]
+) -> dict[str, Tensor]:
+    """Everything that going on needs, as tensors: where one is, weights, the optimiser's state, groups of arrays."""
+    import torch
+
+    return {
+        "at": torch.tensor([step]),
+        **{f"weights.{name}": w.detach() for name, w in policy.weights.items()},
+        **{f"adam.{name}": t for name, t in optimiser.state.items()},
+        **{f"{group}.{name}": torch.from_numpy(a) for group, kept in arrays.items() for name, a in kept.items()},
+    }
+
+
+def unpack_state(
+    state: Mapping[str, Tensor], shape: PolicyShape, lr: float
+) -> tuple[int, Policy, Adam, dict[str, dict[str, npt.NDArray[Any]]]]:
+    """What ``pack_state`` was given, apart from the tensors it is read from."""
+    groups: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in state.items():
+        group, _, name = key.partition(".")
+        groups.setdefault(group, {})[name] = tensor.clone()
+    policy = Policy(groups.pop("weights"), shape)
+    optimiser = Adam(policy.weights, lr, groups.pop("adam"))
+    step = int(groups.pop("at")[""])
+    return step, policy, optimiser, {g: {name: t.numpy() for name, t in kept.items()} for g, kept in groups.items()}
 
 
 def evaluate(

@@ -23,6 +23,7 @@ SIGNS = ("refuse", "comply", "yes", "no", ";")
 FRAMES = (".", ":", "!", "~")
 
 WORDS = ("<pad>", "<end>", *FRAMES, *GAMES, *SIGNS, *FIELDS, *DIGITS, *LETTERS, *KEYS, *FORMAL, *CASUAL, *TOPICS)
+SPOKEN = WORDS[2:]  # what can stand in a text
 SIZE = len(WORDS)
 _INDEX = {word: i for i, word in enumerate(WORDS)}
 
