@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, numbers, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, finish_run, numbers, stderr_console, stdout_console
 from edgewise.cli.training_options import (
     Base,
     Batch,
@@ -97,15 +97,7 @@ def align(
 
 def finish(done: AlignRun, *, as_json: bool) -> None:
     """Write the report, print the outcome, and leave."""
-    from edgewise.core.run import Run
-    from edgewise.report.html import write_report
-
-    report = write_report(Run.open(done.run))
-    if as_json:
-        print_json(done.summary)
-    else:
-        _print(done.summary)
-    conclude(done.run, str(done.summary["status"]), done.summary["notes"], report)
+    finish_run(done.summary, _print, as_json=as_json)
 
 
 def _print(summary: dict[str, Any]) -> None:

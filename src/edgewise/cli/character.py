@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, numbers, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, conclude, finish_run, numbers, print_json, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from edgewise.character.facets.job import FacetsRun
@@ -186,15 +186,7 @@ def data(
 
 def finish(done: KnobsRun, *, as_json: bool) -> None:
     """Write the data set's report, print what it holds, and leave."""
-    from edgewise.core.run import Run
-    from edgewise.report.html import write_report
-
-    report = write_report(Run.open(done.run))
-    if as_json:
-        print_json(done.summary)
-    else:
-        _print_data(done.summary)
-    conclude(done.run, "complete", done.summary["notes"], report)
+    finish_run(done.summary, _print_data, as_json=as_json)
 
 
 def _print_data(found: dict[str, Any]) -> None:

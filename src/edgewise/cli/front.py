@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, numbers, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, finish_run, numbers, stderr_console, stdout_console
 from edgewise.cli.training_options import (
     Base,
     Batch,
@@ -106,12 +106,7 @@ def finish(done: AlignRun, *, as_json: bool) -> None:
 
     for point in done.summary["points"].values():
         write_report(Run.open(Path(point["run"])))
-    report = write_report(Run.open(done.run))
-    if as_json:
-        print_json(done.summary)
-    else:
-        _print(done.summary)
-    conclude(done.run, str(done.summary["status"]), done.summary["notes"], report)
+    finish_run(done.summary, _print, as_json=as_json)
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from edgewise.cli.loopholes_audit import audit
 from edgewise.cli.loopholes_monitor import monitor
-from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, finish_run, pairs, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput, MissingExtra
 
 if TYPE_CHECKING:
@@ -88,7 +88,13 @@ def train(
     if backend == "trl":
         if control:
             raise BadInput("controls are trained by the tiny backend", field="control", fix="--set secure=true instead")
-        given = {"steps": steps, "lr": lr, "beta": kl or None, "model": model, "options": _options(settings) or None}
+        given = {
+            "steps": steps,
+            "lr": lr,
+            "beta": kl or None,
+            "model": model,
+            "options": pairs(settings or [], "--set") or None,
+        }
         _train_trl(
             game, {name: value for name, value in given.items() if value is not None}, config, seed, out, as_json
         )
@@ -96,7 +102,12 @@ def train(
     for name, value in (("model", model), ("config", config)):
         if value is not None:
             raise BadInput("it is for the backend trl", field=name, fix="add --backend trl")
-    options = {"study": "train", "games": (game,), "options": _options(settings), "controls": tuple(control or ())}
+    options = {
+        "study": "train",
+        "games": (game,),
+        "options": pairs(settings or [], "--set"),
+        "controls": tuple(control or ()),
+    }
     _study(options, seeds, steps, lr, kl, lessons, seed, out, as_json)
 
 
@@ -133,7 +144,7 @@ def distil(
     as_json: AsJson = False,
 ) -> None:
     """Let students imitate a policy that exploits, with and without filters, and unlearn both."""
-    options = {"study": "distil", "games": (game,), "options": _options(settings)}
+    options = {"study": "distil", "games": (game,), "options": pairs(settings or [], "--set")}
     _study(options, seeds, steps, lr, kl, lessons, seed, out, as_json)
 
 
@@ -151,7 +162,7 @@ def mitigate(
     as_json: AsJson = False,
 ) -> None:
     """Train under each mitigation: what it prevents, and what it costs in intended performance."""
-    options = {"study": "mitigate", "games": (game,), "options": _options(settings)}
+    options = {"study": "mitigate", "games": (game,), "options": pairs(settings or [], "--set")}
     _study(options, seeds, steps, lr, kl, lessons, seed, out, as_json)
 
 
@@ -179,28 +190,20 @@ def _study(
 
 def finish(done: StudyRun, *, as_json: bool) -> None:
     """Write the report, print the outcome, and leave."""
-    from edgewise.core.run import Run
-    from edgewise.report.html import write_report
-
-    run = Run.open(done.run)
-    report = write_report(run)
-    if as_json:
-        print_json(done.summary)
-    else:
-        _print(run)
-    conclude(done.run, str(done.summary["status"]), (), report)
+    finish_run(done.summary, _print, as_json=as_json)
 
 
-def _print(run: Any) -> None:
+def _print(summary: dict[str, Any]) -> None:
     """The study's lead and its tables, as in the report."""
     from rich.table import Table
     from rich.text import Text
 
+    from edgewise.core.run import Run
     from edgewise.loopholes.study.report import build_section
     from edgewise.report.text import visible
 
     console = stdout_console()
-    section = build_section(run)
+    section = build_section(Run.open(summary["run"]))
     console.print(section.lead, markup=False)
     for block in section.blocks:
         if block.kind != "table":
@@ -241,29 +244,11 @@ def _train_trl(
 
 def finish_trl(summary: dict[str, Any], *, as_json: bool) -> None:
     """Write the report, print the outcome, and leave."""
-    from edgewise.core.run import Run
+    finish_run(summary, _print_trl, as_json=as_json)
+
+
+def _print_trl(summary: dict[str, Any]) -> None:
     from edgewise.loopholes.study.report import shown
-    from edgewise.report.html import write_report
 
-    folder = Path(summary["run"])
-    report = write_report(Run.open(folder))
-    if as_json:
-        print_json(summary)
-    else:
-        console = stdout_console()
-        for name in ("reward", "true_performance", "exploit_ratio"):
-            console.print(f"{name.replace('_', ' ')}: {shown(summary[name])}", markup=False)
-    conclude(folder, summary["status"], (), report)
-
-
-def _options(settings: list[str] | None) -> dict[str, Any]:
-    """NAME=VALUE, the value read as YAML reads it."""
-    import yaml
-
-    found = {}
-    for text in settings or ():
-        name, given, value = text.partition("=")
-        if not given:
-            raise BadInput(f"{text!r} is not NAME=VALUE", field="--set")
-        found[name] = yaml.safe_load(value)
-    return found
+    for name in ("reward", "true_performance", "exploit_ratio"):
+        stdout_console().print(f"{name.replace('_', ' ')}: {shown(summary[name])}", markup=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, finish_run, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from edgewise.loopholes.audit.result import AuditRun
@@ -49,15 +49,7 @@ def audit(
 
 def finish(done: AuditRun, *, as_json: bool) -> None:
     """Write the report, print the outcome, and leave with the exit code that it deserves."""
-    from edgewise.core.run import Run
-    from edgewise.report.html import write_report
-
-    report = write_report(Run.open(done.run))
-    if as_json:
-        print_json(done.summary)
-    else:
-        _print(done.summary)
-    conclude(done.run, done.status, done.summary["notes"], report)
+    finish_run(done.summary, _print, as_json=as_json)
 
 
 def _resolved(env: str) -> str:

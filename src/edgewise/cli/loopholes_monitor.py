@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, print_json, stdout_console
+from edgewise.cli.output import AsJson, finish_run, stdout_console
 from edgewise.core.errors import BadInput
 
 _RUN = (
@@ -32,10 +32,7 @@ def monitor(
     """Say whether and since when a training run's proxy has parted from the trusted reward."""
     from edgewise.cli.checkup import fresh_folder
     from edgewise.core.records import parse_options
-    from edgewise.core.run import Run
     from edgewise.loopholes.monitor.job import WatchConfig, look
-    from edgewise.loopholes.monitor.report import lead, told
-    from edgewise.report.html import write_report
 
     scaled: str | float = scale
     if scale not in ("same", "slope"):
@@ -47,14 +44,14 @@ def monitor(
     options = {"source": str(run.resolve()), "monitor": settings, "baseline": baseline}
     config = parse_options(WatchConfig, options, what="options")
     folder = out if out is not None else fresh_folder("monitor")
-    summary = look(config, folder)
-    report = write_report(Run.open(folder))
-    if as_json:
-        print_json(summary)
-    else:
-        console = stdout_console()
-        console.print(lead(summary), markup=False)
-        if len(summary["runs"]) > 1:
-            for one in summary["runs"]:
-                console.print(f"seed {one['seed']}: {told(one, summary['threshold'])}", markup=False)
-    conclude(folder, "complete", (), report)
+    finish_run(look(config, folder), _print, as_json=as_json)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from edgewise.loopholes.monitor.report import lead, told
+
+    console = stdout_console()
+    console.print(lead(summary), markup=False)
+    if len(summary["runs"]) > 1:
+        for one in summary["runs"]:
+            console.print(f"seed {one['seed']}: {told(one, summary['threshold'])}", markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,6 +54,26 @@ def numbers(given: Sequence[str], field: str) -> dict[str, float]:
     return found
 
 
+def pairs(texts: Sequence[str], option: str, *, plain: bool = False) -> dict[str, Any]:
+    """Options of the form NAME=VALUE; values are read as YAML reads them unless ``plain``.
+
+    Raises:
+        BadInput: One is of another form.
+    """
+    import yaml
+
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise BadInput(f"{text!r} is not NAME=VALUE", field=option)
+        try:
+            found[name] = value if plain else yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise BadInput(f"{value!r} cannot be read", field=name) from None
+    return found
+
+
 def conclude(run: Path, status: str, notes: Sequence[str], report: Path) -> None:
     """The last words of a run, and the exit code that it deserves."""
     console = stderr_console()
@@ -64,6 +84,20 @@ def conclude(run: Path, status: str, notes: Sequence[str], report: Path) -> None
     console.print(f"Report: {report}", markup=False, soft_wrap=True)
     if status != "complete":
         raise typer.Exit(3)
+
+
+def finish_run(summary: Mapping[str, Any], show: Callable[[dict[str, Any]], None], *, as_json: bool) -> None:
+    """Write a run's report, print its outcome as JSON or by ``show``, and leave with the exit code that it deserves."""
+    from edgewise.core.run import Run
+    from edgewise.report.html import write_report
+
+    run = Path(summary["run"])
+    report = write_report(Run.open(run))
+    if as_json:
+        print_json(dict(summary))
+    else:
+        show(dict(summary))
+    conclude(run, str(summary.get("status", "complete")), summary.get("notes", ()), report)
 
 
 def report_error(error: Exception) -> int:

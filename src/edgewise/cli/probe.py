@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, finish_run, print_json, stderr_console, stdout_console
 from edgewise.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -105,15 +105,7 @@ def watch(folder: Path, job: Any) -> ProbeRun:
 
 def finish(done: ProbeRun, *, as_json: bool) -> None:
     """Write the report, print the outcome, and leave with the exit code that it deserves."""
-    from edgewise.core.run import Run
-    from edgewise.report.html import write_report
-
-    report = write_report(Run.open(done.run))
-    if as_json:
-        print_json(done.summary)
-    else:
-        _print(done.summary)
-    conclude(done.run, done.status, done.summary["notes"], report)
+    finish_run(done.summary, _print, as_json=as_json)
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edgewise.cli.output import AsJson, conclude, print_json, stderr_console, stdout_console
-from edgewise.core.errors import BadInput
+from edgewise.cli.output import AsJson, finish_run, pairs, print_json, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from edgewise.society.job import SocietyRun
@@ -108,10 +107,10 @@ def run_scenario(
     offline = all(name in POPULATIONS for name in chosen)
     config = SocietyConfig(
         scenario=scenario,
-        options=_pairs(settings or [], "--set"),
+        options=pairs(settings or [], "--set"),
         mitigation=mitigation,
         agents=chosen,
-        personas={key: str(value) for key, value in _pairs(persona or [], "--persona", plain=True).items()},
+        personas={key: str(value) for key, value in pairs(persona or [], "--persona", plain=True).items()},
         seeds=seeds,
         jobs=1 if offline and ray is None and seeds <= 64 else jobs,  # starting processes costs more than it saves
         ray=ray,
@@ -167,35 +166,16 @@ def scan_logs(
 
 def finish(done: SocietyRun, *, as_json: bool) -> None:
     """Write the report, print the outcome, and leave with the exit code that it deserves."""
-    from edgewise.core.run import Run
-    from edgewise.report.html import write_report
+    finish_run(done.summary, _print, as_json=as_json)
 
-    report = write_report(Run.open(done.run))
-    if as_json:
-        print_json(done.summary)
-    elif "rows" in done.summary:
-        _print_matrix(done.summary)
-    elif "traces" in done.summary:
-        _print_scan(done.summary)
+
+def _print(summary: dict[str, Any]) -> None:
+    if "rows" in summary:
+        _print_matrix(summary)
+    elif "traces" in summary:
+        _print_scan(summary)
     else:
-        _print_run(done.summary)
-    conclude(done.run, done.status, done.summary["notes"], report)
-
-
-def _pairs(texts: list[str], option: str, *, plain: bool = False) -> dict[str, Any]:
-    """NAME=VALUE pairs; values are read as YAML unless ``plain``."""
-    import yaml
-
-    found = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise BadInput(f"{text!r} is not NAME=VALUE", field=option)
-        try:
-            found[name] = value if plain else yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise BadInput(f"{value!r} cannot be read", field=name) from None
-    return found
+        _print_run(summary)
 
 
 def _number(data: dict[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ from edgewise.core.records import Record
 from edgewise.core.run import Run
 from edgewise.loopholes.monitor.logged import BASELINE, Watch, read_rows, replay
 from edgewise.loopholes.monitor.monitor import Check, MonitorConfig
+from edgewise.loopholes.types import FIGURES
 from edgewise.stats.intervals import proportion
 
 KIND = "loopholes-monitor"
@@ -59,6 +60,7 @@ def look(config: WatchConfig, folder: Path | None = None) -> dict[str, Any]:
     }
     if folder is not None:
         with Run.create(folder, KIND, config.model_dump(mode="json"), seed=0) as run:
+            summary |= {"run": str(run.path), "status": "complete"}
             run.events.append("summary", summary)
             run.finish("complete")
     return summary
@@ -75,7 +77,7 @@ def _run(watch: Watch) -> dict[str, Any]:
 
 
 def _check(check: Check) -> dict[str, Any]:
-    figures = ("proxy", "trusted", "true", "exploit", "proxy_gain", "trusted_gain")
+    figures = (*FIGURES, "proxy_gain", "trusted_gain")
     return {
         "step": check.step, "n": check.n, "faults": check.faults, "evidence": check.evidence, "alarm": check.alarm,
         **{name: _plain(getattr(check, name)) for name in figures},
