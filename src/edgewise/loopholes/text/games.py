@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgewise.core.errors import BadInput
-from edgewise.core.records import parse_options
+from edgewise.loopholes.lookup import find_game
 from edgewise.loopholes.text.compliance import Compliance
 from edgewise.loopholes.text.game import TextGame
 from edgewise.loopholes.text.proxy_metric import ProxyMetric
@@ -21,6 +20,4 @@ def text_game(name: str, **options: Any) -> TextGame:
     Raises:
         BadInput: There is no such game, or it has no such parameter.
     """
-    if name not in TEXT_GAMES:
-        raise BadInput(f"there is no game {name!r}", field="game", fix=f"there are: {', '.join(TEXT_GAMES)}")
-    return parse_options(TEXT_GAMES[name], options, what=name)
+    return find_game(TEXT_GAMES, name, options)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgewise.core.errors import BadInput
-from edgewise.core.records import parse_options
+from edgewise.loopholes.lookup import find_game
 from edgewise.loopholes.tokens.compliance import Compliance
 from edgewise.loopholes.tokens.game import TokenGame
 from edgewise.loopholes.tokens.proxy_metric import ProxyMetric
@@ -23,6 +22,4 @@ def token_game(name: str, **options: Any) -> TokenGame:
     Raises:
         BadInput: There is no such game, or it has no such parameter.
     """
-    if name not in TOKEN_GAMES:
-        raise BadInput(f"there is no game {name!r}", field="game", fix=f"there are: {', '.join(TOKEN_GAMES)}")
-    return parse_options(TOKEN_GAMES[name], options, what=name)
+    return find_game(TOKEN_GAMES, name, options)
