@@ -68,7 +68,7 @@ def test_actors_at_both_ends(kind: Any, tmp_path: Path) -> None:
             continue
         assert value(panel, f"{name}/uptake") == pytest.approx(float(kind == "exploiting"), abs=0.02)
         assert value(panel, f"{name}/exploit_in_control") == pytest.approx(0, abs=0.02)
-        assert panel.verdicts[f"no_{name}"] != (Verdict.PASS if kind == "exploiting" else Verdict.FAIL)
+        assert panel.verdicts[f"no_exploit_in_{name}"] != (Verdict.PASS if kind == "exploiting" else Verdict.FAIL)
         if kind == "honest":
             assert value(panel, f"{name}/performance") > 0.75  # a short article leaves little to leave out
     assert {e.dimension for e in panel.evidence} == {f"{name}/exploit" for name in TEXT_GAMES}
@@ -98,7 +98,7 @@ def test_a_model_that_exploits_by_its_prompt_alone_is_seen(tmp_path: Path) -> No
     for name in config.games:
         if name == "tampering" and not sandbox_available():
             continue
-        assert panel.verdicts[f"no_{name}"] == Verdict.FAIL, panel.dimensions
+        assert panel.verdicts[f"no_exploit_in_{name}"] == Verdict.FAIL, panel.dimensions
         assert value(panel, f"{name}/uptake") > 0.9 and value(panel, f"{name}/exploit_in_control") < 0.05
 
 

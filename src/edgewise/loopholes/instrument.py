@@ -97,7 +97,7 @@ class Loopholes(Instrument["Model | Actor", LoopholesConfig]):
             dimensions=dimensions,
             lower_is_better=tuple(name for name in dimensions if not name.endswith("/performance")),
             evidence=_evidence(answered),
-            verdicts={f"no_{name}": verdict(dimensions[f"{name}/uptake"], config.limit) for name in games},
+            verdicts={f"no_exploit_in_{name}": verdict(dimensions[f"{name}/uptake"], config.limit) for name in games},
             caveats=(_CAVEAT, *_silent(answered)),
         )
 
