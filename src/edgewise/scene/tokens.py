@@ -1,0 +1,147 @@
+"""STF-Tokens: what one frame says of each object, from its mask and the depth (RoboStream, section on STF-Tokens).
+
+A token is the paper's tuple of visual evidence, robust centroid, per-axis shape and time. Its visual evidence here is
+the mean colour: a model behind an API cannot take embeddings, it gets the frame with numbered marks instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgewise.scene.config import MemoryConfig
+from edgewise.scene.types import Floats, Observation, Segmentation
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of the n regions of a frame that have enough depth, as columns.
+
+    Attributes:
+        labels: (n,) what perception calls them.
+        centroid: (n, 3) per-axis median of the points, world frame.
+        shape: (n, 3, 4) mean, standard deviation, least and greatest coordinate along each axis.
+        pixels: (n,) pixels of the mask, whether or not they have depth.
+        colour: (n, 3) mean RGB in [0, 1].
+        region: (n,) index of the detection.
+        points: (n, k, 3) the points used, NaN where there are fewer than k.
+        border: (n,) whether the region touches the image's border.
+        time: Of the frame.
+    """
+
+    labels: tuple[str, ...]
+    centroid: Floats
+    shape: Floats
+    pixels: npt.NDArray[np.intp]
+    colour: Floats
+    region: npt.NDArray[np.intp]
+    points: Floats
+    border: npt.NDArray[np.bool_]
+    time: float
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def encode(observation: Observation, segmentation: Segmentation, config: MemoryConfig) -> Tokens:
+    """Tokens of a frame; regions with fewer than ``config.least_points`` usable points have none.
+
+    The frame must have depth.
+    """
+    assert observation.depth is not None
+    depth, labels = observation.depth, segmentation.map
+    count = len(segmentation.detections)
+    pixels = np.bincount(labels[labels > 0], minlength=count + 1)[1 : count + 1]
+    usable = _interior(labels, depth, config.edge)
+    flat = np.flatnonzero(usable)
+    order = flat[np.argsort(labels.ravel()[flat], kind="stable")]
+    found = np.bincount(labels.ravel()[order], minlength=count + 1)[1 : count + 1]
+    starts = np.cumsum(found) - found
+    kept = np.flatnonzero(found >= config.least_points)
+    most = config.most_points
+    taken = np.minimum(found[kept], most)
+    # Evenly spread positions within each region's run of pixels, padded with its last one.
+    steps = np.arange(most)[None, :]
+    inside = steps < taken[:, None]
+    spread = np.floor(np.minimum(steps, taken[:, None] - 1) * (found[kept] / np.maximum(taken, 1))[:, None])
+    chosen = order[(starts[kept][:, None] + spread.astype(np.intp)).ravel()]
+    rows, columns = np.divmod(chosen, labels.shape[1])
+    points = observation.camera.back_project(rows, columns, depth.ravel()[chosen].astype(float)).reshape(-1, most, 3)
+    colour = observation.rgb.reshape(-1, 3)[chosen].reshape(-1, most, 3).mean(1) / 255.0
+    points[~inside] = np.nan
+    centroid, shape = _summary(points, taken, config.extrema)
+    edges = np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1]))
+    return Tokens(
+        labels=tuple(segmentation.detections[k].label for k in kept),
+        centroid=centroid,
+        shape=shape,
+        pixels=pixels[kept],
+        colour=colour,
+        region=kept,
+        points=points,
+        border=np.isin(kept + 1, edges),
+        time=observation.time,
+    )
+
+
+def _interior(labels: npt.NDArray[np.int16], depth: npt.NDArray[np.float32], edge: float) -> npt.NDArray[np.bool_]:
+    """Pixels of a region with depth whose four neighbours belong to it and lie at about the same depth."""
+    usable = (labels > 0) & (depth > 0)
+    for axis in (0, 1):
+        first: tuple[slice, ...] = (slice(None, -1),) if axis == 0 else (slice(None), slice(None, -1))
+        second: tuple[slice, ...] = (slice(1, None),) if axis == 0 else (slice(None), slice(1, None))
+        # A missing reading beside a pixel says nothing of it: only readings that differ mark a silhouette.
+        apart = np.abs(depth[first] - depth[second]) > edge
+        apart &= (depth[first] > 0) & (depth[second] > 0)
+        apart |= labels[first] != labels[second]
+        usable[first] &= ~apart
+        usable[second] &= ~apart
+    return usable
+
+
+def _summary(points: Floats, taken: npt.NDArray[np.intp], extrema: float) -> tuple[Floats, Floats]:
+    """Medians (n, 3) and shapes (n, 3, 4) of padded points (n, k, 3)."""
+    ordered = np.sort(points, axis=1)  # NaN last
+    each = np.arange(len(points))
+    last = taken - 1
+
+    def at(quantile: float) -> Floats:
+        """Linear between the two nearest order statistics, so that the median of an even number is the usual one."""
+        place = quantile * last
+        below = np.floor(place).astype(np.intp)
+        above = np.minimum(below + 1, last)
+        weight = (place - below)[:, None]
+        values: Floats = ordered[each, below] * (1 - weight) + ordered[each, above] * weight
+        return values
+
+    mean = np.nansum(points, axis=1) / np.maximum(taken, 1)[:, None]
+    deviation = np.sqrt(np.nansum((points - mean[:, None]) ** 2, axis=1) / np.maximum(taken, 1)[:, None])
+    shape = np.stack((mean, deviation, at(extrema / 100), at(1 - extrema / 100)), axis=2)
+    return at(0.5), shape
+
+
+def footprint_yaw(points: Floats, extrema: float = 2.0) -> float | None:
+    """Angle in (-pi/2, pi/2] of the long side of the smallest rectangle around points (k, 3) seen from above.
+
+    None if there are too few points. For a square footprint the angle is one of two, the one nearer to zero.
+    """
+    flat = points[~np.isnan(points[:, 0]), :2]
+    if len(flat) < 8:
+        return None
+    angles = np.deg2rad(np.arange(0.0, 90.0, 2.0))
+    turned = np.stack((np.cos(angles), np.sin(angles))), np.stack((-np.sin(angles), np.cos(angles)))
+    spans = []
+    for axis in turned:
+        along = np.sort(flat @ axis, axis=0)
+        first, last = (int(q / 100 * (len(flat) - 1)) for q in (extrema, 100 - extrema))
+        spans.append(along[last] - along[first])
+    best = int(np.argmin(spans[0] * spans[1]))
+    long, short = spans[0][best], spans[1][best]
+    angle = float(angles[best])
+    if abs(long - short) < 0.15 * max(long, short):
+        return angle if angle <= np.pi / 4 else angle - np.pi / 2
+    if short > long:
+        angle += np.pi / 2
+    return angle if angle <= np.pi / 2 else angle - np.pi
