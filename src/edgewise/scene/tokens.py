@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgewise.scene.config import MemoryConfig
-from edgewise.scene.types import Floats, Observation, Segmentation
+from edgewise.scene.types import Camera, Floats, Observation, Segmentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Tokens:
         labels: (n,) what perception calls them.
         centroid: (n, 3) per-axis median of the points, world frame.
         shape: (n, 3, 4) mean, standard deviation, least and greatest coordinate along each axis.
+        low: (n, 3) least coordinates of the box that was seen, see ``_box``.
+        high: (n, 3) greatest coordinates.
         pixels: (n,) pixels of the mask, whether or not they have depth.
         colour: (n, 3) mean RGB in [0, 1].
         region: (n,) index of the detection.
@@ -34,6 +36,8 @@ class Tokens:
     labels: tuple[str, ...]
     centroid: Floats
     shape: Floats
+    low: Floats
+    high: Floats
     pixels: npt.NDArray[np.intp]
     colour: Floats
     region: npt.NDArray[np.intp]
@@ -71,12 +75,15 @@ def encode(observation: Observation, segmentation: Segmentation, config: MemoryC
     points = observation.camera.back_project(rows, columns, depth.ravel()[chosen].astype(float)).reshape(-1, most, 3)
     colour = observation.rgb.reshape(-1, 3)[chosen].reshape(-1, most, 3).mean(1) / 255.0
     points[~inside] = np.nan
-    centroid, shape = _summary(points, taken, config.extrema)
+    centroid, shape, quantiles = _summary(points, taken, config.extrema)
+    low, high = _box(centroid, shape, quantiles, observation.camera)
     edges = np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1]))
     return Tokens(
         labels=tuple(segmentation.detections[k].label for k in kept),
         centroid=centroid,
         shape=shape,
+        low=low,
+        high=high,
         pixels=pixels[kept],
         colour=colour,
         region=kept,
@@ -101,8 +108,8 @@ def _interior(labels: npt.NDArray[np.int16], depth: npt.NDArray[np.float32], edg
     return usable
 
 
-def _summary(points: Floats, taken: npt.NDArray[np.intp], extrema: float) -> tuple[Floats, Floats]:
-    """Medians (n, 3) and shapes (n, 3, 4) of padded points (n, k, 3)."""
+def _summary(points: Floats, taken: npt.NDArray[np.intp], extrema: float) -> tuple[Floats, Floats, Floats]:
+    """Medians (n, 3), shapes (n, 3, 4) and quantiles (n, 3, 4: .1, .25, .75, .9) of padded points (n, k, 3)."""
     ordered = np.sort(points, axis=1)  # NaN last
     each = np.arange(len(points))
     last = taken - 1
@@ -119,7 +126,24 @@ def _summary(points: Floats, taken: npt.NDArray[np.intp], extrema: float) -> tup
     mean = np.nansum(points, axis=1) / np.maximum(taken, 1)[:, None]
     deviation = np.sqrt(np.nansum((points - mean[:, None]) ** 2, axis=1) / np.maximum(taken, 1)[:, None])
     shape = np.stack((mean, deviation, at(extrema / 100), at(1 - extrema / 100)), axis=2)
-    return at(0.5), shape
+    return at(0.5), shape, np.stack([at(quantile) for quantile in (0.1, 0.25, 0.75, 0.9)], axis=2)
+
+
+def _box(centroid: Floats, shape: Floats, quantiles: Floats, camera: Camera) -> tuple[Floats, Floats]:
+    """Corners (n, 3) each of the boxes that were seen.
+
+    A face that is seen from in front holds many points, and its extreme ones are noise: a decile stands for it. A side
+    that ends in a silhouette has lost the pixel that was eroded and half of the last one: they are added.
+    """
+    ray = centroid - camera.pose[:3, 3]
+    distance = np.linalg.norm(ray, axis=1)
+    ray = ray / np.maximum(distance, 1e-6)[:, None]
+    lost = 1.5 * distance[:, None] / camera.focal[0] / np.sqrt(np.maximum(1 - ray**2, 0.1))
+    first, lower, upper, last = np.moveaxis(quantiles, 2, 0)
+    thin = 0.1 * (shape[:, :, 3] - shape[:, :, 2])
+    low = np.where((ray > 0.3) & (lower - first < thin), first, shape[:, :, 2] - lost)
+    high = np.where((ray < -0.3) & (last - upper < thin), last, shape[:, :, 3] + lost)
+    return low, np.maximum(high, low)
 
 
 def footprint_yaw(points: Floats, extrema: float = 2.0) -> float | None:

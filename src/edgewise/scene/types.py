@@ -203,7 +203,7 @@ class Event:
         time: Seconds.
         kind: What happened.
         object: Id of the object that it happened to; None for the scene as a whole.
-        other: Id of the other object: the occluder, the support, what was hit.
+        other: Id of the other object: the occluder, what was hit, what it moved with; for COMPLETE the step's index.
         start: Where the object was before, if that is known and matters.
         end: Where it is after.
         added: Relations (name, a, b) that hold since.

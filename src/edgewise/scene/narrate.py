@@ -1,0 +1,208 @@
+"""From what a frame changed to events: what happened, to what, by whose doing, because of which earlier event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from edgewise.scene.config import MemoryConfig
+from edgewise.scene.frame import Frame
+from edgewise.scene.graph import Relation
+from edgewise.scene.track import Track
+from edgewise.scene.tracker import Findings
+from edgewise.scene.types import Action, Event, Floats, Kind, Point, Provenance, Source, Visibility
+
+
+class Narrator:
+    """Writes events and keeps what is needed to name causes: the last event of every object, and of the action."""
+
+    def __init__(self, config: MemoryConfig) -> None:
+        self.config = config
+        self.count = 0
+        self.last: dict[int, int] = {}  # object -> its last event that changed where it is
+        self._labels: dict[int, str] = {}
+        self._let_go: dict[int, int | None] = {}  # object that was let go and has not come to rest -> action
+        self._lifted: set[int] = set()  # objects that were picked up and not put down yet
+        self._begun: dict[int, int] = {}  # action -> first event of the object that it acts on
+
+    def event(self, time: float, kind: Kind, text: str, track: Track | None = None, **fields: object) -> Event:
+        """The next event."""
+        event = Event(self.count, time, kind, None if track is None else track.id, text=text, **fields)  # type: ignore[arg-type]
+        self.count += 1
+        if track is not None and kind not in (Kind.CONFUSE, Kind.FAULT):
+            self.last[track.id] = event.sequence
+        return event
+
+    def tell(self, frame: Frame, found: Findings, tracks: Mapping[int, Track], first: bool) -> list[Event]:
+        """All events of a frame."""
+        self._labels = {track.id: track.label for track in tracks.values()}
+        events = [self._new(frame, track, first) for track in found.new]
+        if found.picked is not None:
+            events.append(self._pick(frame, found.picked))
+        if found.released is not None:
+            self._let_go[found.released.id] = None if frame.action is None else frame.action.index
+        events += [self._revealed(frame, track, tracks) for track in found.revealed]
+        for track in _parents_first(tracks.values()):
+            event = self._settled(frame, track, tracks)
+            if event is not None:
+                events.append(event)
+        events += [self._hidden(frame, track, tracks) for track in found.hidden]
+        events += [self._gone(frame, track) for track in found.gone]
+        for one, other in found.confused:
+            if other.id not in one.confused_with:
+                one.confused_with.add(other.id)
+                other.confused_with.add(one.id)
+                text = f"{self.name(one.id)} and {self.name(other.id)} look alike and can no longer be told apart"
+                events.append(self.event(frame.time, Kind.CONFUSE, text, one, other=other.id, confidence=0.5))
+        return events
+
+    def name(self, identity: int | None) -> str:
+        """``red cube [3]``."""
+        return "something" if identity is None else f"{self._labels.get(identity, 'object')} [{identity}]"
+
+    def _new(self, frame: Frame, track: Track, first: bool) -> Event:
+        where, index = _point(track.centre), _index(frame.action)
+        text = f"{self.name(track.id)} {'stands' if first else 'appears'} at {_words(where)}"
+        if first:
+            return self.event(frame.time, Kind.INITIALISE, text, track, end=where, source=Source.START)
+        source, cause = self._blame(track, frame)
+        return self.event(frame.time, Kind.APPEAR, text, track, end=where, source=source, cause=cause, action=index)
+
+    def _pick(self, frame: Frame, track: Track) -> Event:
+        start, text = _point(track.rest), f"{self.name(track.id)} is picked up"
+        event = self.event(
+            frame.time, Kind.PICK, text, track, start=start, source=Source.ACTION, action=_index(frame.action)
+        )
+        self._lifted.add(track.id)
+        if frame.action is not None:
+            self._begun.setdefault(frame.action.index, event.sequence)
+        return event
+
+    def _hidden(self, frame: Frame, track: Track, tracks: Mapping[int, Track]) -> Event:
+        occluder = None if track.behind is None else tracks.get(track.behind)
+        word = "under" if track.visibility == Visibility.CONTAINED else "behind"
+        last = f"last seen at {_words(track.centre)}"
+        text = f"{self.name(track.id)} goes out of sight {word} {self.name(track.behind)}, {last}"
+        source, cause = self._blame(occluder or track, frame)
+        if occluder is not None:
+            cause = self.last.get(occluder.id, cause)
+        return self.event(
+            frame.time, Kind.OCCLUDE, text, track, other=track.behind, start=_point(track.centre), source=source,
+            cause=cause, action=_index(frame.action),
+        )  # fmt: skip
+
+    def _revealed(self, frame: Frame, track: Track, tracks: Mapping[int, Track]) -> Event:
+        before = None if track.behind is None else tracks.get(track.behind)
+        source, cause = self._blame(before or track, frame)
+        if before is not None:
+            cause = self.last.get(before.id, cause)
+        text = f"{self.name(track.id)} is seen again at {_words(track.centre)}"
+        track.behind = None
+        return self.event(
+            frame.time, Kind.REVEAL, text, track, other=None if before is None else before.id,
+            end=_point(track.centre), source=source, cause=cause, action=_index(frame.action),
+        )  # fmt: skip
+
+    def _gone(self, frame: Frame, track: Track) -> Event:
+        text = f"{self.name(track.id)} is not where it was, {_words(track.centre)}, and not seen elsewhere"
+        source, cause = self._blame(track, frame)
+        return self.event(
+            frame.time, Kind.LOSE, text, track, start=_point(track.centre), source=source, cause=cause,
+            action=_index(frame.action), confidence=0.8,
+        )  # fmt: skip
+
+    def _settled(self, frame: Frame, track: Track, tracks: Mapping[int, Track]) -> Event | None:
+        """The event of a motion that has come to an end, if this one has."""
+        if track.visibility in (Visibility.HELD, Visibility.LOST) or track.can.fixed:
+            return None
+        if np.linalg.norm(track.step) >= self.config.still:
+            return None
+        far = float(np.linalg.norm(track.centre - track.rest)) > self.config.move
+        let_go = track.id in self._let_go
+        if not (far or let_go):
+            track.moving = False
+            return None
+        inferred = track.provenance == Provenance.INFERRED
+        if not (inferred or track.seen == frame.time or let_go):
+            return None
+        start, end = _point(track.rest), _point(track.centre)
+        track.rest, track.moving = track.centre.copy(), False
+        if let_go:
+            action = self._let_go.pop(track.id)
+            if track.id in self._lifted:
+                self._lifted.discard(track.id)
+                return self.event(
+                    frame.time, Kind.PLACE, f"{self.name(track.id)} is put down at {_words(end)}", track, start=start,
+                    end=end, source=Source.ACTION, action=action, cause=self.last.get(track.id),
+                )  # fmt: skip
+            if not far:
+                return None
+        return self._moved(frame, track, start, end, inferred, tracks)
+
+    def _moved(
+        self, frame: Frame, track: Track, start: Point, end: Point, inferred: bool, tracks: Mapping[int, Track]
+    ) -> Event:
+        with_what = next((one for one in sorted(h for h in track.handled if isinstance(h, int)) if one in tracks), None)
+        text = f"{self.name(track.id)} moves from {_words(start)} to {_words(end)}"
+        source, cause = self._blame(track, frame)
+        kind, other, confidence = Kind.MOVE, None, 1.0
+        if with_what is not None:
+            source, other, cause = Source.INFERRED if inferred else source, with_what, self.last.get(with_what, cause)
+            text += f" with {self.name(with_what)}"
+            confidence = 0.8 if inferred else 1.0
+        elif source == Source.ACTION and frame.action is not None and track.id != frame.action.target:
+            kind, other = Kind.COLLIDE, frame.action.target
+            text = f"{self.name(track.id)} is hit and moves from {_words(start)} to {_words(end)}"
+        elif source == Source.EXTERNAL and "hand" not in track.handled:
+            text, confidence = f"{text}; nobody was seen to move it", 0.6
+        track.handled.clear()
+        return self.event(
+            frame.time, kind, text, track, other=other, start=start, end=end, source=source, cause=cause,
+            action=_index(frame.action), confidence=confidence,
+        )  # fmt: skip
+
+    def _blame(self, track: Track, frame: Frame) -> tuple[Source, int | None]:
+        """Who is behind what happens to an object: somebody's hand, the action under way, or nobody known."""
+        action = frame.action
+        if action is not None and track.id == action.target and "hand" not in track.handled:
+            return Source.ACTION, self._begun.get(action.index)
+        if "hand" in track.handled:
+            return Source.EXTERNAL, None
+        if "robot" in track.handled and action is not None:
+            return Source.ACTION, self._begun.get(action.index)
+        return Source.EXTERNAL, None
+
+
+def with_relations(events: Iterable[Event], added: set[Relation], removed: set[Relation]) -> list[Event]:
+    """Events with the relations whose first end they are about; each relation is told once, by the first event."""
+    left, gone, told = set(added), set(removed), []
+    for event in events:
+        if event.kind in (Kind.CONFUSE, Kind.FAULT):
+            told.append(event)
+            continue
+        mine = tuple(sorted(r for r in left if r[1] == event.object))
+        lost = tuple(sorted(r for r in gone if r[1] == event.object))
+        left.difference_update(mine)
+        gone.difference_update(lost)
+        told.append(replace(event, added=mine, removed=lost) if mine or lost else event)
+    return told
+
+
+def _parents_first(tracks: Iterable[Track]) -> list[Track]:
+    """What moves with another object comes after it."""
+    return sorted(tracks, key=lambda track: (any(isinstance(h, int) for h in track.handled), track.id))
+
+
+def _index(action: Action | None) -> int | None:
+    return None if action is None else action.index
+
+
+def _point(values: Floats) -> Point:
+    x, y, z = (round(float(value), 3) + 0.0 for value in values)
+    return (x, y, z)
+
+
+def _words(values: Floats | Point) -> str:
+    return "(" + ", ".join(f"{round(float(value), 2) + 0.0:.2f}" for value in values) + ")"

@@ -1,0 +1,203 @@
+"""What the memory keeps of one object between frames: a filter over its tokens, and what handles it."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgewise.scene.config import MemoryConfig
+from edgewise.scene.graph import Node
+from edgewise.scene.relations import affordances
+from edgewise.scene.tokens import Tokens, footprint_yaw
+from edgewise.scene.types import Affordances, Camera, Floats, Point, Provenance, Visibility
+
+_FULL = 0.85  # share of an object's usual pixels from which its whole outline is taken for seen
+_AVERAGED = 20  # frames over which a resting object's geometry is averaged at most
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One object, as followed. Geometry is the box: ``centre`` and ``size``, both (3,), world frame.
+
+    Attributes:
+        id: Never used again.
+        votes: How often perception called it what.
+        label: What it was called most often; the first of equals.
+        centre: Of its box.
+        size: Of its box.
+        pixels: Pixels that it has when nothing is before it, at ``distance`` from the camera.
+        distance: From the camera, for ``pixels``.
+        rest: Where it last rested.
+        averaged: Frames in the running average of its geometry.
+        yaw: Of the footprint's long side.
+        visibility: How it is known.
+        provenance: Where the geometry comes from.
+        seen: Time at which it was last measured.
+        ratio: Share of its pixels that is seen.
+        moving: It has left ``rest`` and not come to rest.
+        handled: What was near it while it moved: ``robot``, ``hand``, or the id of what it moved with.
+        absent: Frames in a row in which it was hidden, or in which its place was seen to be empty.
+        hidden_reported: An OCCLUDE event was written, and no REVEAL since.
+        lost_reported: A LOSE event was written, and it was not found since.
+        behind: Id of what hides or contains it.
+        step: Displacement since the frame before, (3,).
+        confused_with: Ids of alike objects that it may be exchanged with.
+        window: Its last measured tokens: (time, centroid (3,), shape (3, 4)).
+    """
+
+    id: int
+    votes: Counter[str]
+    label: str
+    centre: Floats
+    size: Floats
+    pixels: float
+    distance: float
+    rest: Floats
+    seen: float
+    window: deque[tuple[float, Floats, Floats]]
+    averaged: int = 1
+    yaw: float | None = None
+    visibility: Visibility = Visibility.VISIBLE
+    provenance: Provenance = Provenance.MEASURED
+    ratio: float = 1.0
+    moving: bool = False
+    handled: set[str | int] = field(default_factory=set)
+    absent: int = 0
+    hidden_reported: bool = False
+    lost_reported: bool = False
+    behind: int | None = None
+    step: Floats = field(default_factory=lambda: np.zeros(3))
+    confused_with: set[int] = field(default_factory=set)
+
+    @property
+    def can(self) -> Affordances:
+        """What it can do."""
+        return affordances(self.label)
+
+    @property
+    def low(self) -> Floats:
+        """Least coordinates."""
+        return self.centre - self.size / 2
+
+    @property
+    def high(self) -> Floats:
+        """Greatest coordinates."""
+        return self.centre + self.size / 2
+
+    @property
+    def present(self) -> bool:
+        """Whether it is measured at present."""
+        return self.visibility in (Visibility.VISIBLE, Visibility.PARTIAL) and self.provenance == Provenance.MEASURED
+
+    def shift(self, by: Floats) -> None:
+        """Move it, unseen, with what it is in, on or held by."""
+        self.centre = self.centre + by
+        self.step = self.step + by
+        self.provenance = Provenance.INFERRED
+
+    def measure(self, tokens: Tokens, index: int, camera: Camera, config: MemoryConfig) -> None:
+        """Take in one token of it."""
+        low, high = tokens.low[index], tokens.high[index]
+        extent = high - low
+        distance = float(np.linalg.norm(tokens.centroid[index] - camera.pose[:3, 3]))
+        usual = self.pixels * (self.distance / distance) ** 2
+        pixels = float(tokens.pixels[index])
+        self.ratio = min(pixels / usual, 1.0)
+        called = tokens.labels[index]
+        self.votes[called] += 1
+        if called != self.label and self.votes[called] > self.votes[self.label]:
+            self.label = called
+        self.seen = tokens.time
+        self.window.append((tokens.time, tokens.centroid[index], tokens.shape[index]))
+        # A region far larger than the object is two objects that perception could not part: it says little of either.
+        merged = bool((extent > 1.5 * self.size + 0.01).any()) and self.averaged > 3
+        whole = self.ratio >= _FULL and not tokens.border[index] and not merged
+        if whole:
+            centre, size = _box_of_whole(low, high, self.size, self.can)
+            if pixels > usual:
+                self.pixels, self.distance = pixels, distance
+        else:
+            centre, size = _centre_of_part(low, high, self.centre, self.size), self.size
+        before = self.centre
+        if np.linalg.norm(centre - self.centre) > config.move / 2:
+            # It has moved: what was averaged is of another place.
+            self.moving, self.averaged, self.centre = True, 1, centre
+            if whole:
+                self.yaw = None
+        elif whole:
+            self.averaged = min(self.averaged + 1, _AVERAGED)
+            self.centre = self.centre + (centre - self.centre) / self.averaged
+            self.size = self.size + (size - self.size) / self.averaged
+        else:
+            self.centre = self.centre + (centre - self.centre) / _AVERAGED
+        if whole and (self.yaw is None or self.averaged in (3, 10)):
+            self.yaw = footprint_yaw(tokens.points[index])
+        self.step = self.centre - before
+        self.provenance = Provenance.MEASURED
+        self.visibility = Visibility.VISIBLE if self.ratio >= config.seen else Visibility.PARTIAL
+
+    def node(self, time: float, config: MemoryConfig) -> Node:
+        """Its record in the graph, in whole millimetres."""
+        seen = None if self.seen == time else self.seen
+        spread = 0.0 if seen is None or self.provenance == Provenance.MEASURED else config.spread
+        return Node(
+            id=self.id,
+            label=self.label,
+            low=_millimetres(self.low),
+            high=_millimetres(self.high),
+            yaw=None if self.yaw is None else round(self.yaw, 2),
+            visibility=self.visibility,
+            provenance=self.provenance,
+            seen=seen,
+            behind=self.behind,
+            spread=spread,
+            confused_with=tuple(sorted(self.confused_with)),
+        )
+
+
+def new_track(identity: int, tokens: Tokens, index: int, camera: Camera, config: MemoryConfig) -> Track:
+    """A track begun by one token."""
+    low, high = tokens.low[index].copy(), tokens.high[index].copy()
+    label = tokens.labels[index]
+    extent = high - low
+    if affordances(label).square and extent[0] < 0.7 * extent[1]:
+        # Its top is out of sight (something stands on it): it is as deep as it is wide.
+        high[0] = low[0] + extent[1]
+    track = Track(
+        id=identity,
+        votes=Counter({label: 1}),
+        label=label,
+        centre=(low + high) / 2,
+        size=high - low,
+        pixels=float(tokens.pixels[index]),
+        distance=float(np.linalg.norm(tokens.centroid[index] - camera.pose[:3, 3])),
+        rest=(low + high) / 2,
+        seen=tokens.time,
+        window=deque([(tokens.time, tokens.centroid[index], tokens.shape[index])], maxlen=config.window),
+    )
+    track.yaw = footprint_yaw(tokens.points[index])
+    return track
+
+
+def _box_of_whole(low: Floats, high: Floats, size: Floats, can: Affordances) -> tuple[Floats, Floats]:
+    """Centre and size from a view with nothing in between; the far side can still be out of sight behind the top."""
+    extent = high - low
+    if can.square and extent[0] < 0.7 * extent[1]:
+        depth = max(size[0], extent[1])
+        high = np.array((low[0] + depth, high[1], high[2]))
+    return (low + high) / 2, high - low
+
+
+def _centre_of_part(low: Floats, high: Floats, centre: Floats, size: Floats) -> Floats:
+    """The centre nearest to the one believed so far for which the box holds all that is seen of it."""
+    least, most = high - size / 2, low + size / 2
+    middle = (least + most) / 2
+    clipped: Floats = np.where(least <= most, np.clip(centre, least, most), middle)
+    return clipped
+
+
+def _millimetres(point: Floats) -> Point:
+    x, y, z = (round(float(value), 3) + 0.0 for value in point)
+    return (x, y, z)

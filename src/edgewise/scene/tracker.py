@@ -1,0 +1,261 @@
+"""Follows objects from frame to frame: which region is which, why something is not seen, what is new."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgewise.scene.association import Assignment, assign
+from edgewise.scene.config import MemoryConfig
+from edgewise.scene.frame import Frame
+from edgewise.scene.graph import Relation
+from edgewise.scene.grasp import Hand, box_distance, carry_along, enclosing, reset_provenance
+from edgewise.scene.tokens import Tokens
+from edgewise.scene.track import Track, new_track
+from edgewise.scene.types import Floats, Provenance, Visibility
+from edgewise.scene.visibility import Absence, Sight, explain_absence
+
+_SURE = 0.03  # a token so near to where a hidden object should be is that object, whatever still hides the rest
+_FRAMES = 2  # frames in a row before something is believed to have vanished or appeared
+_NEW_PIXELS = 25  # a new thing must be at least so large in the picture
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one frame changed, in the order in which it is told.
+
+    Attributes:
+        new: Objects seen for the first time.
+        hidden: Objects that went out of sight behind or under something.
+        revealed: Objects that are seen again.
+        gone: Objects that are not where they should be, and not seen elsewhere.
+        confused: Pairs that can no longer be told apart.
+        picked: Object that was lifted.
+        released: Object that was let go.
+    """
+
+    new: list[Track] = field(default_factory=list)
+    hidden: list[Track] = field(default_factory=list)
+    revealed: list[Track] = field(default_factory=list)
+    gone: list[Track] = field(default_factory=list)
+    confused: list[tuple[Track, Track]] = field(default_factory=list)
+    picked: Track | None = None
+    released: Track | None = None
+
+
+class Tracker:
+    """All objects of a scene. Ids count from 1 in the order of first sight, left to right within a frame."""
+
+    def __init__(self, config: MemoryConfig) -> None:
+        self.config = config
+        self.tracks: dict[int, Track] = {}
+        self.hand = Hand(config)
+        self._regions: dict[int, int] = {}  # of this frame: detection -> object
+        self._candidates: list[tuple[str, Floats]] = []
+        self._together: dict[int, set[int]] = defaultdict(set)  # hidden object -> alike ones hidden with it
+        self._hand_seen = -np.inf
+
+    def update(self, frame: Frame, relations: Iterable[Relation]) -> Findings:
+        """Take in one frame. ``relations`` are those that held before it."""
+        found = Findings()
+        if len(frame.hands):
+            self._hand_seen = frame.time
+        for track in self.tracks.values():
+            track.step = np.zeros(3)
+            if not track.moving and not track.absent:
+                track.handled.clear()
+        matched, left = self._match(frame, found)
+        for track, index in matched.items():
+            track.measure(frame.tokens, index, frame.observation.camera, self.config)
+        self._regions = {int(frame.tokens.region[index]): track.id for track, index in matched.items()}
+        found.picked, found.released = self.hand.update(frame, self.tracks.values())
+        parents = {a: b for name, a, b in sorted(relations) if name in ("on", "inside", "covered")}
+        carry_along(self.tracks, parents, frame.time, self.config.still)
+        self._note_handlers(frame)
+        for track in list(self.tracks.values()):
+            if track in matched and track.ratio >= self.config.hidden:
+                self._seen(track, found)
+            else:
+                self._unseen(track, frame, found)
+        self._enter(frame, left, found)
+        self._confuse_hidden(found)
+        return found
+
+    # -- association -------------------------------------------------------------------------------------------------
+
+    def _match(self, frame: Frame, found: Findings) -> tuple[dict[Track, int], list[int]]:
+        """Objects with their tokens, and tokens that are left over."""
+        tokens = frame.tokens
+        near = [track for track in self.tracks.values() if track.visibility != Visibility.LOST]
+        held = self.hand.expected(frame)
+        expected = np.array([held[1] if held and track is held[0] else track.centre for track in near]).reshape(-1, 3)
+        gates = np.array([self._gate(track, frame, held is not None and track is held[0]) for track in near])
+        boxes = (tokens.low + tokens.high) / 2
+        first = assign(expected, [t.label for t in near], gates, boxes, tokens.labels, self.config)
+        matched = {near[i]: j for i, j in first.pairs}
+        self._exchangeable(near, first, frame, found)
+        free = [j for j in range(len(tokens)) if j not in matched.values()]
+        # What is missing may have turned up anywhere: what is lost, and what somebody could have taken from its place.
+        taken = frame.time - self._hand_seen < 3 or frame.gap > self.config.gap
+        missing = [
+            track
+            for track in self.tracks.values()
+            if track not in matched and (track.visibility == Visibility.LOST or (taken and track.absent >= _FRAMES))
+        ]
+        alike = [j for j in free if any(tokens.labels[j] == track.label for track in missing)]
+        if not alike:
+            return matched, free
+        second = assign(
+            np.array([track.centre for track in missing]),
+            [track.label for track in missing],
+            np.full(len(missing), 10.0),
+            boxes[alike],
+            [tokens.labels[j] for j in alike],
+            self.config,
+        )
+        self._exchangeable(missing, second, frame, found)
+        for i, j in second.pairs:
+            matched[missing[i]] = alike[j]
+            self._rivals(missing, i, boxes[alike[j]], found)
+        return matched, [j for j in free if j not in matched.values()]
+
+    def _gate(self, track: Track, frame: Frame, held: bool) -> float:
+        """How far from where it is expected this object may be found."""
+        handled = held or track.moving or bool(track.handled)
+        action = frame.action
+        if action is not None and track.id in (action.target, action.reference):
+            handled = True
+        if track.absent >= _FRAMES and track.behind is not None:
+            sight = explain_absence(track.low, track.high, frame.observation, frame.segmentation, self.config)
+            if sight.absence in (Absence.BEHIND, Absence.BEHIND_ROBOT):
+                return _SURE
+        return self.config.far_gate if handled or frame.gap > self.config.gap else self.config.gate
+
+    def _exchangeable(self, tracks: list[Track], made: Assignment, frame: Frame, found: Findings) -> None:
+        found.confused.extend((tracks[i], tracks[j]) for i, j in made.exchangeable)
+        if frame.gap <= self.config.gap:
+            return
+        # Nobody watched: alike objects of which one has moved may have been exchanged.
+        boxes = (frame.tokens.low + frame.tokens.high) / 2
+        moved = {i for i, j in made.pairs if np.linalg.norm(boxes[j] - tracks[i].centre) > self.config.move}
+        for i, _ in made.pairs:
+            for k, _ in made.pairs:
+                if i < k and tracks[i].label == tracks[k].label and {i, k} & moved:
+                    found.confused.append((tracks[i], tracks[k]))
+
+    def _rivals(self, missing: list[Track], chosen: int, where: Floats, found: Findings) -> None:
+        """A missing object that turns up could as well be another one of its kind that is missing."""
+        for i, other in enumerate(missing):
+            if i == chosen or other.label != missing[chosen].label:
+                continue
+            gain = np.linalg.norm(other.centre - where) - np.linalg.norm(missing[chosen].centre - where)
+            if gain < 0.05:
+                found.confused.append((missing[chosen], other))
+
+    # -- what is seen, what is not -----------------------------------------------------------------------------------
+
+    def _note_handlers(self, frame: Frame) -> None:
+        """Who is near what moves."""
+        reach = self.config.reach
+        grasp = self.hand.grasp
+        for track in self.tracks.values():
+            if frame.robot is not None and frame.action is not None:
+                near = box_distance(np.array(frame.robot.position), track) <= reach
+                if grasp is not None and grasp.track is not track:
+                    gap = np.maximum(0, np.maximum(track.low - grasp.track.high, grasp.track.low - track.high))
+                    near = near or float(np.linalg.norm(gap)) <= 0.02
+                if near:
+                    track.handled.add("robot")
+            for hand in frame.hands:
+                if box_distance(hand, track) <= reach + 0.05:
+                    track.handled.add("hand")
+
+    def _seen(self, track: Track, found: Findings) -> None:
+        track.absent = 0
+        if (track.hidden_reported or track.lost_reported) and track.ratio >= self.config.seen:
+            track.hidden_reported = track.lost_reported = False
+            found.revealed.append(track)
+        if not track.hidden_reported:
+            track.behind = None
+        held = self.hand.grasp
+        if held is not None and held.track is track and held.lifted:
+            track.visibility = Visibility.HELD
+
+    def _unseen(self, track: Track, frame: Frame, found: Findings) -> None:
+        """Decide why an object is not seen, and what is believed of it."""
+        held = self.hand.grasp
+        if held is not None and held.track is track:
+            return
+        reset_provenance(track)
+        if track.visibility == Visibility.LOST:
+            return
+        sight = explain_absence(track.low, track.high, frame.observation, frame.segmentation, self.config)
+        if sight.absence == Absence.OUTSIDE:
+            track.visibility = Visibility.OUT_OF_VIEW
+        elif sight.absence == Absence.BEHIND:
+            self._hide(track, sight, found)
+        elif sight.absence == Absence.GONE:
+            track.absent += 1
+            patient = "robot" in track.handled or "hand" in track.handled
+            if track.absent >= _FRAMES * (4 if patient else 1) and not track.can.fixed:
+                track.visibility, track.lost_reported, track.behind = Visibility.LOST, True, None
+                found.gone.append(track)
+        elif track.hidden_reported and sight.absence == Absence.UNCLEAR:
+            track.absent += 1
+
+    def _hide(self, track: Track, sight: Sight, found: Findings) -> None:
+        track.absent += 1
+        around = enclosing(track, self.tracks.values())
+        track.behind = around.id if around else self._regions.get(-1 if sight.region is None else sight.region)
+        if track.absent < _FRAMES:
+            return
+        track.visibility = Visibility.CONTAINED if around else Visibility.OCCLUDED
+        if not track.hidden_reported:
+            track.hidden_reported = True
+            found.hidden.append(track)
+
+    def _enter(self, frame: Frame, left: list[int], found: Findings) -> None:
+        """Begin tracks for what cannot be anything known; after the first frame only if it is seen twice."""
+        tokens, first = frame.tokens, not self.tracks
+        fresh = sorted(
+            (j for j in left if not self._part_of_known(tokens, j)), key=lambda j: -float(tokens.centroid[j, 1])
+        )
+        again = []
+        for j in fresh:
+            label, where = tokens.labels[j], tokens.centroid[j]
+            before = any(name == label and np.linalg.norm(at - where) < 0.05 for name, at in self._candidates)
+            if tokens.pixels[j] < _NEW_PIXELS or not (first or before):
+                again.append((label, where))
+                continue
+            track = new_track(len(self.tracks) + 1, tokens, j, frame.observation.camera, self.config)
+            self.tracks[track.id] = track
+            self._regions[int(tokens.region[j])] = track.id
+            found.new.append(track)
+        self._candidates = again
+
+    def _part_of_known(self, tokens: Tokens, index: int) -> bool:
+        """Whether a region is a piece of an object that is followed already, or of what is held."""
+        where = tokens.centroid[index]
+        return any(
+            track.label == tokens.labels[index] and box_distance(where, track) < 0.01
+            for track in self.tracks.values()
+            if track.provenance == Provenance.MEASURED or track.visibility == Visibility.HELD
+        )
+
+    def _confuse_hidden(self, found: Findings) -> None:
+        """Alike objects that were hidden in the same place may have been exchanged there."""
+        if self.config.trust_hidden:
+            return
+        hidden = [track for track in self.tracks.values() if track.hidden_reported and track.behind is not None]
+        for i, one in enumerate(hidden):
+            for other in hidden[i + 1 :]:
+                if one.behind == other.behind and one.label == other.label:
+                    self._together[one.id].add(other.id)
+                    self._together[other.id].add(one.id)
+        for track in found.revealed:
+            for other_id in self._together.pop(track.id, set()):
+                found.confused.append((track, self.tracks[other_id]))
+                self._together[other_id].discard(track.id)
