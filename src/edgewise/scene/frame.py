@@ -25,7 +25,7 @@ class Frame:
         observation: The picture.
         segmentation: Its regions.
         tokens: Of objects.
-        hands: (n, 3) where somebody's hands are seen.
+        hands: (n, 2, 3) boxes of somebody's hands.
         robot: Its own state, if it is known.
         action: The action under way.
         gap: Seconds since the frame before.
@@ -46,10 +46,10 @@ class Frame:
 
 
 def parted(tokens: Tokens) -> tuple[Tokens, Floats]:
-    """Tokens of objects, and the centres (n, 3) of somebody's hands."""
+    """Tokens of objects, and the boxes (n, 2, 3) of somebody's hands."""
     actor = np.array([affordances(label).actor for label in tokens.labels], dtype=bool)
     if not actor.any():
-        return tokens, np.empty((0, 3))
+        return tokens, np.empty((0, 2, 3))
     keep = np.flatnonzero(~actor)
     objects = Tokens(
         labels=tuple(tokens.labels[k] for k in keep),
@@ -64,7 +64,7 @@ def parted(tokens: Tokens) -> tuple[Tokens, Floats]:
         border=tokens.border[keep],
         time=tokens.time,
     )
-    return objects, tokens.centroid[actor]
+    return objects, np.stack((tokens.low[actor], tokens.high[actor]), axis=1)
 
 
 class Guard:

@@ -38,7 +38,12 @@ class Grasp:
 
 def box_distance(point: Floats, track: Track) -> float:
     """Distance of a point (3,) from an object's box; 0 inside."""
-    return float(np.linalg.norm(np.maximum(0, np.maximum(track.low - point, point - track.high))))
+    return box_gap(point, point, track)
+
+
+def box_gap(low: Floats, high: Floats, track: Track) -> float:
+    """Distance of a box (two corners, (3,) each) from an object's box; 0 if they overlap."""
+    return float(np.linalg.norm(np.maximum(0, np.maximum(track.low - high, low - track.high))))
 
 
 class Hand:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -175,18 +175,20 @@ class Narrator:
         return Source.EXTERNAL, None
 
 
-def with_relations(events: Iterable[Event], added: set[Relation], removed: set[Relation]) -> list[Event]:
-    """Events with the relations whose first end they are about; each relation is told once, by the first event."""
-    left, gone, told = set(added), set(removed), []
-    for event in events:
-        if event.kind in (Kind.CONFUSE, Kind.FAULT):
-            told.append(event)
-            continue
-        mine = tuple(sorted(r for r in left if r[1] == event.object))
-        lost = tuple(sorted(r for r in gone if r[1] == event.object))
-        left.difference_update(mine)
-        gone.difference_update(lost)
-        told.append(replace(event, added=mine, removed=lost) if mine or lost else event)
+def with_relations(events: Sequence[Event], added: set[Relation], removed: set[Relation]) -> list[Event]:
+    """Events with the relations that they change: of their object, else of what is on, in or under it. Told once."""
+    left, gone, told = set(added), set(removed), list(events)
+    for end in (1, 2):
+        for place, event in enumerate(told):
+            if event.kind in (Kind.CONFUSE, Kind.FAULT):
+                continue
+            mine = {r for r in left if r[end] == event.object}
+            lost = {r for r in gone if r[end] == event.object}
+            left -= mine
+            gone -= lost
+            if mine or lost:
+                both = tuple(sorted({*event.added, *mine})), tuple(sorted({*event.removed, *lost}))
+                told[place] = replace(event, added=both[0], removed=both[1])
     return told
 
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from edgewise.scene.config import MemoryConfig
 from edgewise.scene.types import Camera, Floats, Observation, Segmentation
 
+_FACE = 0.012  # metres: points that differ less along an axis belong to one face
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -140,7 +142,9 @@ def _box(centroid: Floats, shape: Floats, quantiles: Floats, camera: Camera) -> 
     ray = ray / np.maximum(distance, 1e-6)[:, None]
     lost = 1.5 * distance[:, None] / camera.focal[0] / np.sqrt(np.maximum(1 - ray**2, 0.1))
     first, lower, upper, last = np.moveaxis(quantiles, 2, 0)
-    thin = 0.1 * (shape[:, :, 3] - shape[:, :, 2])
+    # A face is there if a quarter of the points lie within a tenth of the extent, or if there is nothing but a face.
+    extent = shape[:, :, 3] - shape[:, :, 2]
+    thin = np.where(extent < _FACE, np.inf, 0.1 * extent)
     low = np.where((ray > 0.3) & (lower - first < thin), first, shape[:, :, 2] - lost)
     high = np.where((ray < -0.3) & (last - upper < thin), last, shape[:, :, 3] + lost)
     return low, np.maximum(high, low)

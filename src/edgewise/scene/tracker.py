@@ -12,7 +12,7 @@ from edgewise.scene.association import Assignment, assign
 from edgewise.scene.config import MemoryConfig
 from edgewise.scene.frame import Frame
 from edgewise.scene.graph import Relation
-from edgewise.scene.grasp import Hand, box_distance, carry_along, enclosing, reset_provenance
+from edgewise.scene.grasp import Hand, box_distance, box_gap, carry_along, enclosing, reset_provenance
 from edgewise.scene.tokens import Tokens
 from edgewise.scene.track import Track, new_track
 from edgewise.scene.types import Floats, Provenance, Visibility
@@ -72,7 +72,10 @@ class Tracker:
             track.measure(frame.tokens, index, frame.observation.camera, self.config)
         self._regions = {int(frame.tokens.region[index]): track.id for track, index in matched.items()}
         found.picked, found.released = self.hand.update(frame, self.tracks.values())
-        parents = {a: b for name, a, b in sorted(relations) if name in ("on", "inside", "covered")}
+        # A cover decides more than a container, a container more than a support: the later entry stays.
+        order = ("on", "inside", "covered")
+        known = sorted((r for r in relations if r[0] in order), key=lambda r: (order.index(r[0]), r))
+        parents = {a: b for _, a, b in known}
         carry_along(self.tracks, parents, frame.time, self.config.still)
         self._note_handlers(frame)
         for track in list(self.tracks.values()):
@@ -165,13 +168,11 @@ class Tracker:
             if frame.robot is not None and frame.action is not None:
                 near = box_distance(np.array(frame.robot.position), track) <= reach
                 if grasp is not None and grasp.track is not track:
-                    gap = np.maximum(0, np.maximum(track.low - grasp.track.high, grasp.track.low - track.high))
-                    near = near or float(np.linalg.norm(gap)) <= 0.02
+                    near = near or box_gap(grasp.track.low, grasp.track.high, track) <= 0.02
                 if near:
                     track.handled.add("robot")
-            for hand in frame.hands:
-                if box_distance(hand, track) <= reach + 0.05:
-                    track.handled.add("hand")
+            if any(box_gap(low, high, track) <= reach for low, high in frame.hands):
+                track.handled.add("hand")
 
     def _seen(self, track: Track, found: Findings) -> None:
         track.absent = 0
