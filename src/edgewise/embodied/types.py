@@ -82,8 +82,8 @@ class MemoryArm(Protocol):
 
     name: str
 
-    def update(self, observation: Observation, segmentation: Segmentation, robot: RobotState | None = None) -> None:
-        """Take in one frame."""
+    def update(self, observation: Observation, segmentation: Segmentation, robot: RobotState | None = None) -> object:
+        """Take in one frame. What it returns is not used."""
         ...
 
     def start(self, action: Action) -> None:
