@@ -29,6 +29,7 @@ class Truth:
         low: (n, 3) least coordinates of their boxes.
         high: (n, 3) greatest coordinates, knobs and handles included.
         map: (h, w) int16 as in ``Segmentation``: k for thing k - 1, n + 1 for somebody's hand, -1 for the robot.
+            Empty, as are the shares, if no picture was wanted.
         visible: (n,) share of the pixels that a thing would have if it were alone that are seen as its own.
         by_robot: (n,) share of those pixels at which the robot is seen instead.
         occluders: What else is seen there most, by the name of the thing that it hides in part.
@@ -39,6 +40,7 @@ class Truth:
         inside: Container by the name of the thing in it.
         on: What a thing rests on, ``table`` included; the support that it overlaps most.
         supports: All things that a thing rests on.
+        pulled: How far each drawer is pulled out, metres.
         hand: Somebody's hand is at work.
     """
 
@@ -60,6 +62,7 @@ class Truth:
     inside: Mapping[str, str]
     on: Mapping[str, str]
     supports: Mapping[str, tuple[str, ...]]
+    pulled: Mapping[str, float]
     hand: bool = False
 
     def index(self, name: str) -> int:

@@ -16,7 +16,7 @@ from edgewise.scene.worlds.hand import Hand
 from edgewise.scene.worlds.mjcf import OPENING, REACH_HIGH, REACH_LOW, STEP, mjcf
 from edgewise.scene.worlds.render import Renderer
 from edgewise.scene.worlds.spec import HAND, Randomisation, WorldSpec, drawn
-from edgewise.scene.worlds.truth import Boxes, Relations, Truth, relations
+from edgewise.scene.worlds.truth import Boxes, Truth, relations
 
 HOME: Point = (0.3, 0.0, 0.45)
 GRIPPERS = {"weld": 15.0, "friction": 25.0}  # force of each finger, newton
@@ -73,6 +73,7 @@ class World:
         self._mujoco, self._model, self._data, self._size = mujoco, model, mujoco.MjData(model), size
         self._labels = tuple(thing.label for thing in self.spec.things)
         self._names = tuple(thing.name for thing in self.spec.things)
+        self._drawers = [thing.name for thing in self.spec.things if thing.shape == "drawer"]
         movable = {thing.name: int(model.body(thing.name).id) for thing in self.spec.things if not thing.fixed}
         self.gripper = Gripper(model, self._data, movable, gripper == "weld", randomise.slip, rng)
         self.hand = Hand(model, self._data, movable)
@@ -111,14 +112,15 @@ class World:
         """What the robot knows of itself."""
         return self.gripper.state()
 
-    def truth(self) -> Truth:
-        """The whole state, pictures' shares included."""
+    def truth(self, pictures: bool = True) -> Truth:
+        """The whole state; without ``pictures`` what is seen of it is left empty, which is faster and needs no OpenGL."""
         data = self._data
-        seen = self._seen()
+        seen = self._seen() if pictures else np.zeros((0, 0), np.int16)
         low, high = self._boxes(data)
         bodies = self._boxes.bodies
-        shares, by_robot, occluders = self._visibility(seen)
-        found = self.relations()
+        shares, by_robot, occluders = self._visibility(seen) if pictures else (np.zeros(0), np.zeros(0), {})
+        rotations = data.xmat[bodies].reshape(-1, 3, 3)
+        found = relations(self.spec.things, data.xpos[bodies], rotations, low, high, self.gripper.held())
         return Truth(
             time=self.time,
             names=self._names,
@@ -138,15 +140,9 @@ class World:
             inside=found.inside,
             on=found.on,
             supports=found.supports,
+            pulled={name: float(data.joint(name).qpos[0]) for name in self._drawers},
             hand=self.hand.busy,
         )
-
-    def relations(self) -> Relations:
-        """What rests on, in and under what at present; needs no picture."""
-        data, bodies = self._data, self._boxes.bodies
-        low, high = self._boxes(data)
-        rotations = data.xmat[bodies].reshape(-1, 3, 3)
-        return relations(self.spec.things, data.xpos[bodies], rotations, low, high, self.gripper.held())
 
     def position(self, name: str) -> Point:
         """Centre of a thing."""
@@ -182,6 +178,13 @@ class World:
     def reachable(self, position: Point) -> bool:
         """The gripper can go there."""
         return all(low <= p <= high for low, p, high in zip(REACH_LOW, position, REACH_HIGH, strict=True))
+
+    def exchange(self, a: str, b: str) -> None:
+        """Two things that move freely change places at once."""
+        places = [self._data.joint(self._model.body(name).jntadr[0]).qpos for name in (a, b)]
+        here, there = (place.copy() for place in places)
+        places[0][:], places[1][:] = there, here
+        self._refresh()
 
     def close(self) -> None:
         """Free what pictures need."""
