@@ -15,6 +15,7 @@ from edgewise.embodied.types import MemoryArm
 from edgewise.scene.types import Action, Outcome, RobotState
 
 ATTEMPTS = 3  # the grasp that is tried first, and two that vary it
+_GLANCE = 0.2  # seconds of looking before what was done is judged
 _SETTLE = 0.4  # seconds of looking after something was let go
 
 
@@ -113,6 +114,7 @@ class Executor:
             grip = motions.grip_of(beliefs, target, robot)
             if robot.holding:
                 self._follow([lift])
+            self.look(_GLANCE)
             if self._body.robot().holding:
                 self._grip = grip
                 outcome, reason = compare(action, self.beliefs(), None)

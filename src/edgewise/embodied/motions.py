@@ -23,6 +23,7 @@ _DEPTH = 0.017  # metres below an object's top where the fingers take it
 _TIP = 0.013  # metres that the fingers reach below the point between them
 _KNOB = 0.011  # metres below a cover's top where its knob is taken
 _KNOB_WIDTH = 0.024
+_COVER_HEIGHT = 0.094  # metres, knob included
 _ROOM = 0.012  # metres that open fingers stay away from an object on either side
 _RELEASE = 0.004  # metres above its support where an object is let go
 _FLOOR = 0.004  # thickness of a container's bottom, metres
@@ -165,7 +166,10 @@ def grasp(beliefs: Beliefs, fact: ObjectFact) -> tuple[Point, float, float]:
         raise NoWay(f"it is not known where {fact.label} {fact.id} is")
     yaw = fact.yaw or 0.0
     if beliefs.can(fact.id).covers:
-        return (middle[0], middle[1], fact.high[2] - _KNOB), yaw, _KNOB_WIDTH
+        # Seen from afar the knob is a few pixels, which robust extrema leave out.
+        seen = size[2] > _COVER_HEIGHT - 0.01
+        top = fact.high[2] if seen else fact.low[2] + _COVER_HEIGHT
+        return (middle[0], middle[1], top - _KNOB), yaw, _KNOB_WIDTH
     depth = 0.022 if not beliefs.can(fact.id).flat else _DEPTH
     z = max(fact.high[2] - depth, fact.low[2] + _TIP, _TIP)
     width = _short_side(size, yaw)
