@@ -45,14 +45,17 @@ def render(
 ) -> tuple[Observation, Segmentation]:
     """The frame; ``noise`` is the standard deviation of the depth in metres."""
     rows, columns = np.mgrid[0 : view.height, 0 : view.width]
-    rays = np.stack(
-        (
-            (columns + 0.5 - view.centre[0]) / view.focal[0],
-            (rows + 0.5 - view.centre[1]) / view.focal[1],
-            np.ones(rows.shape),
-        ),
-        axis=-1,
-    ).reshape(-1, 3) @ view.pose[:3, :3].T
+    rays = (
+        np.stack(
+            (
+                (columns + 0.5 - view.centre[0]) / view.focal[0],
+                (rows + 0.5 - view.centre[1]) / view.focal[1],
+                np.ones(rows.shape),
+            ),
+            axis=-1,
+        ).reshape(-1, 3)
+        @ view.pose[:3, :3].T
+    )
     origin = view.pose[:3, 3]
     with np.errstate(divide="ignore"):
         inverse = 1 / rays

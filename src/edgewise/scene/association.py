@@ -33,22 +33,26 @@ def label_cost(a: str, b: str, mismatch: float) -> float:
 def assign(
     expected: Floats,
     labels: Sequence[str],
+    sizes: Floats,
     gates: Floats,
     found: Floats,
     found_labels: Sequence[str],
+    found_sizes: Floats,
     config: MemoryConfig,
 ) -> Assignment:
     """Assign tokens to objects so that the total cost is least.
 
     A pair costs its distance over ``config.gate`` and a penalty for a label that differs; pairs beyond the object's
-    gate, and pairs of differing labels that are not close by, are never made.
+    gate, and pairs of differing labels that are not close by or are far larger than the object, are never made.
 
     Args:
         expected: (n, 3) where the objects should be.
         labels: (n,) of the objects.
+        sizes: (n, 3) of the objects.
         gates: (n,) greatest distance for each object.
         found: (m, 3) where the tokens are.
         found_labels: (m,) of the tokens.
+        found_sizes: (m, 3) of what is seen of them.
         config: Thresholds.
     """
     if not len(expected) or not len(found):
@@ -61,7 +65,8 @@ def assign(
     penalty = table[ours[:, None], theirs[None]]
     cost = distance / config.gate + penalty
     # A thing does not change colour: another label is believed only where the place says that it is the same thing.
-    allowed = (distance <= gates[:, None]) & ((penalty == 0) | (distance <= 0.25 * config.gate))
+    same = (distance <= 0.25 * config.gate) & (found_sizes[None] <= 1.5 * sizes[:, None] + 0.01).all(2)
+    allowed = (distance <= gates[:, None]) & ((penalty == 0) | same)
     rows, columns = linear_sum_assignment(np.where(allowed, cost, _FAR))
     pairs = tuple((int(i), int(j)) for i, j in zip(rows, columns, strict=True) if allowed[i, j])
     return Assignment(pairs, _exchangeable(pairs, distance, allowed, ours, config))

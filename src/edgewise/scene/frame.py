@@ -12,6 +12,7 @@ from edgewise.scene.relations import affordances
 from edgewise.scene.tokens import Tokens
 from edgewise.scene.track import Track
 from edgewise.scene.types import Action, Camera, Floats, Observation, RobotState, Segmentation
+from edgewise.scene.visibility import Absence, explain_absence
 
 _MOVED_CAMERA = (0.02, 0.035)  # metres, radians between two frames
 _PATIENCE = 10  # frames after which a scene that moved as a whole is believed
@@ -96,11 +97,17 @@ class Guard:
                 return f"the camera moved by {shift:.2f} m and {np.degrees(turn):.0f} degrees", True
         return None, True
 
-    def after(self, tokens: Tokens, tracks: Iterable[Track]) -> tuple[str | None, bool]:
+    def after(
+        self, observation: Observation, segmentation: Segmentation, tokens: Tokens, tracks: Iterable[Track]
+    ) -> tuple[str | None, bool]:
         """The same, knowing what should be seen."""
         present = [track for track in tracks if track.present]
         if present and not len(tokens):
-            return self._told("nothing was segmented"), False
+            sights = (
+                explain_absence(track.low, track.high, observation, segmentation, self.config) for track in present
+            )
+            if any(sight.absence == Absence.THERE for sight in sights):
+                return self._told("nothing was segmented"), False
         shift = common_shift(tokens, present, self.config.move)
         if shift is not None and self._jumped < _PATIENCE:
             self._jumped += 1

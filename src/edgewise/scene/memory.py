@@ -29,6 +29,7 @@ from edgewise.scene.types import (
     ObjectFact,
     Observation,
     Outcome,
+    Provenance,
     RelationFact,
     RobotState,
     Segmentation,
@@ -37,6 +38,7 @@ from edgewise.scene.types import (
     Visibility,
 )
 
+_NOWHERE = (Visibility.HELD, Visibility.LOST)  # on nothing, in nothing
 _HIDDEN = (Visibility.OCCLUDED, Visibility.CONTAINED, Visibility.OUT_OF_VIEW, Visibility.LOST)
 
 
@@ -88,7 +90,7 @@ class Memory:
             return self._only(self.time, fault)
         tokens, hands = parted(encode(observation, segmentation, self.config))
         gap = 0.0 if self._last_frame is None else observation.time - self._last_frame
-        other, usable = self._guard.after(tokens, self._tracker.tracks.values())
+        other, usable = self._guard.after(observation, segmentation, tokens, self._tracker.tracks.values())
         if not usable:
             return self._only(observation.time, other)
         first = not self._tracker.tracks
@@ -149,11 +151,15 @@ class Memory:
     def _relations(self) -> set[Relation]:
         """What rests on, in and under what; of what moves or is held, nothing but that it is held."""
         tracks = list(self._tracker.tracks.values())
-        still = [
-            track for track in tracks if not track.moving and track.visibility not in (Visibility.HELD, Visibility.LOST)
-        ]
+        still = [track for track in tracks if not track.moving and track.visibility not in _NOWHERE]
         low, high = (np.array([getattr(t, end) for t in still]).reshape(-1, 3) for end in ("low", "high"))
         found = resting([t.id for t in still], [t.label for t in still], low, high, self.graph.relations, self.config)
+        for name, a, b in self.graph.relations:
+            # What is not seen stays on or in what is moving: it moves with it.
+            child, parent = (self._tracker.tracks[one] for one in (a, b))
+            unseen = child.provenance != Provenance.MEASURED and child.visibility not in _NOWHERE
+            if name in ("on", "inside") and unseen and (parent.moving or parent.visibility == Visibility.HELD):
+                found.add((name, a, b))
         for track in tracks:
             if track.visibility == Visibility.HELD:
                 found.add(("held", track.id, track.id))

@@ -97,7 +97,10 @@ class Tracker:
         expected = np.array([held[1] if held and track is held[0] else track.centre for track in near]).reshape(-1, 3)
         gates = np.array([self._gate(track, frame, held is not None and track is held[0]) for track in near])
         boxes = (tokens.low + tokens.high) / 2
-        first = assign(expected, [t.label for t in near], gates, boxes, tokens.labels, self.config)
+        extents = tokens.high - tokens.low
+        first = assign(
+            expected, [t.label for t in near], _sizes(near), gates, boxes, tokens.labels, extents, self.config
+        )
         matched = {near[i]: j for i, j in first.pairs}
         self._exchangeable(near, first, frame, found)
         free = [j for j in range(len(tokens)) if j not in matched.values()]
@@ -114,9 +117,11 @@ class Tracker:
         second = assign(
             np.array([track.centre for track in missing]),
             [track.label for track in missing],
+            _sizes(missing),
             np.full(len(missing), 10.0),
             boxes[alike],
             [tokens.labels[j] for j in alike],
+            extents[alike],
             self.config,
         )
         self._exchangeable(missing, second, frame, found)
@@ -196,7 +201,7 @@ class Tracker:
         sight = explain_absence(track.low, track.high, frame.observation, frame.segmentation, self.config)
         if sight.absence == Absence.OUTSIDE:
             track.visibility = Visibility.OUT_OF_VIEW
-        elif sight.absence == Absence.BEHIND:
+        elif sight.absence == Absence.BEHIND or (sight.taken and enclosing(track, self.tracks.values())):
             self._hide(track, sight, found)
         elif sight.absence == Absence.GONE:
             track.absent += 1
@@ -260,3 +265,7 @@ class Tracker:
             for other_id in self._together.pop(track.id, set()):
                 found.confused.append((track, self.tracks[other_id]))
                 self._together[other_id].discard(track.id)
+
+
+def _sizes(tracks: list[Track]) -> Floats:
+    return np.array([track.size for track in tracks]).reshape(-1, 3)

@@ -25,10 +25,14 @@ class Absence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """An absence, and the region that is in front where there is one (index of the detection)."""
+    """An absence, and the region that is in front where there is one (index of the detection).
+
+    ``taken``: the surface at its depth belongs to something else, so that a container may hide it after all.
+    """
 
     absence: Absence
     region: int | None = None
+    taken: bool = False
 
 
 _SIDE = (np.arange(6) + 0.5) / 6
@@ -72,11 +76,13 @@ def explain_absence(
         return Sight(Absence.BEHIND, _majority(regions[valid][nearer]))
     if farther.mean() >= config.share:
         return Sight(Absence.GONE)
+    other = _majority(regions[valid][~farther])
+    taken = bool((~farther & (regions[valid] > 0)).mean() >= config.share)
     if (nearer | farther).mean() <= 1 - config.share:
-        return Sight(Absence.THERE)
+        return Sight(Absence.THERE, other, taken)
     if robot.mean() > 0.2:
         return Sight(Absence.BEHIND_ROBOT)
-    return Sight(Absence.UNCLEAR, _majority(regions[valid][nearer]))
+    return Sight(Absence.UNCLEAR, other, taken)
 
 
 def _majority(regions: npt.NDArray[np.int16]) -> int | None:
