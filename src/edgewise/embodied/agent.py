@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.core.records import Record
 from edgewise.embodied.beliefs import Beliefs
 from edgewise.embodied.conditions import final_conditions, holds
-from edgewise.embodied.executor import Executor
+from edgewise.embodied.executor import INTERRUPTED, Executor
 from edgewise.embodied.tasks.referee import Referee
 from edgewise.embodied.tasks.types import Scenario
 from edgewise.embodied.types import Directive, EpisodeResult, Goal, MemoryArm, Planner
@@ -85,7 +85,7 @@ class Agent:
 
     def run(self) -> str:
         """Carry the episode out; why it ended."""
-        executor = Executor(self.world, self.memory, self._see, self.rng, self.budget)
+        executor = Executor(self.world, self.memory, self._see, self._wait_for_hand, self.rng, self.budget)
         self.planner.reset(self.goal)
         executor.look(_FIRST_LOOK)
         reason = self._loop(executor)
@@ -102,7 +102,7 @@ class Agent:
         given: Counter[tuple[object, ...]] = Counter()
         premature = 0
         while len(self.actions) < self.limits.actions:
-            self._wait_for_hand(executor)
+            self._wait_for_hand()
             directive = self._decide(feedback)
             if directive.give_up:
                 return directive.give_up
@@ -123,6 +123,9 @@ class Agent:
             feedback = "" if outcome == Outcome.OK else f"{_words(directive.action)}: {outcome}: {reason}"
             in_a_row = in_a_row if directive.reached == step else 0
             step = directive.reached
+            if reason == INTERRUPTED:
+                given[key] -= 1
+                continue
             if outcome in (Outcome.OK, Outcome.PARTIAL):
                 in_a_row = 0
                 continue
@@ -157,12 +160,15 @@ class Agent:
                 return f"{condition.name}({', '.join(condition.arguments)}) does not hold"
         return ""
 
-    def _wait_for_hand(self, executor: Executor) -> None:
-        """While somebody else is at work, the robot keeps still."""
-        waited = 0.0
-        while self._hand_seen() and waited < self.limits.waiting:
-            executor.look(_LOOK)
-            waited += _LOOK
+    def _wait_for_hand(self) -> bool:
+        """While somebody else is at work, the robot keeps still. Whether that was so."""
+        until = self.world.time + self.limits.waiting
+        waited = False
+        while self._hand_seen() and self.world.time < until:
+            waited = True
+            for _ in self.world.wait(_LOOK):
+                self._see()
+        return waited
 
     def _hand_seen(self) -> bool:
         if self.frame is None:

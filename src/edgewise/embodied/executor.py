@@ -14,6 +14,7 @@ from edgewise.embodied.primitives import compare, objections
 from edgewise.embodied.types import MemoryArm
 from edgewise.scene.types import Action, Outcome, RobotState
 
+INTERRUPTED = "somebody was at work; what was planned may no longer fit"
 ATTEMPTS = 3  # the grasp that is tried first, and two that vary it
 _GLANCE = 0.2  # seconds of looking before what was done is judged
 _SETTLE = 0.4  # seconds of looking after something was let go
@@ -44,6 +45,7 @@ class Executor:
         body: The robot.
         memory: What is believed comes from here; it is told of every action.
         frame: Takes in one frame: called at every tick.
+        pause: Waits while somebody else is at work, and says whether it had to.
         rng: For varied grasps.
         budget: Tokens of the facts that beliefs are made from.
     """
@@ -53,10 +55,12 @@ class Executor:
         body: Body,
         memory: MemoryArm,
         frame: Callable[[], None],
+        pause: Callable[[], bool],
         rng: np.random.Generator,
         budget: int | None = None,
     ) -> None:
-        self._body, self._memory, self._frame, self._rng, self._budget = body, memory, frame, rng, budget
+        self._body, self._memory, self._frame, self._pause = body, memory, frame, pause
+        self._rng, self._budget = rng, budget
         self._grip: Grip | None = None
 
     def beliefs(self) -> Beliefs:
@@ -109,7 +113,9 @@ class Executor:
             if attempt and (target not in beliefs.objects or not beliefs.known(target)):
                 return Outcome.FAILED, f"{reason}; then it was not seen"
             approach, close, lift = motions.pick(beliefs, target, self._body.robot(), attempt, self._rng)
-            self._follow([approach, close])
+            if self._follow([approach]) == INTERRUPTED:
+                return Outcome.FAILED, INTERRUPTED
+            self._follow([close])
             robot = self._body.robot()
             grip = motions.grip_of(beliefs, target, robot)
             if robot.holding:
@@ -134,6 +140,8 @@ class Executor:
 
     def _move(self, action: Action, ways: list[Motion], aim: tuple[float, float] | None) -> tuple[Outcome, str]:
         lost = self._follow(ways)
+        if lost == INTERRUPTED:
+            return Outcome.FAILED, lost
         if lost:
             self._follow(self._let_go())
         self.look()
@@ -149,6 +157,8 @@ class Executor:
     def _follow(self, ways: list[Motion]) -> str:
         """Follow the motions, a frame at every tick; why it was broken off, if it was."""
         for way in ways:
+            if way.waits and self._pause():
+                return INTERRUPTED
             for _ in self._body.follow(list(way.waypoints), way.closed, way.opening, way.speed):
                 self._frame()
             if way.holds and way.closed is not False and not self._body.robot().holding:

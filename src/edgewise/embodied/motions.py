@@ -28,7 +28,7 @@ _ROOM = 0.012  # metres that open fingers stay away from an object on either sid
 _RELEASE = 0.004  # metres above its support where an object is let go
 _FLOOR = 0.004  # thickness of a container's bottom, metres
 _OVER = 0.035  # metres between what is carried and what it is carried over
-_LIFT = 0.08  # metres at least that something is lifted
+_LIFT = 0.06  # metres at least that something is lifted
 _FAST, _SLOW = 0.8, 0.35  # m/s in free space and near things
 _PULL = 0.1  # metres that a drawer is pulled out
 _OPENING = 0.08  # greatest distance of the fingers, metres
@@ -44,6 +44,7 @@ class Motion:
         opening: Of the fingers if they are opened, metres.
         speed: Metres per second.
         holds: Something must be between the fingers after it.
+        waits: It is not begun while somebody else is at work.
     """
 
     waypoints: tuple[Waypoint, ...]
@@ -51,6 +52,7 @@ class Motion:
     opening: float = _OPENING
     speed: float = _FAST
     holds: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,9 @@ def pick(beliefs: Beliefs, target: int, robot: RobotState, attempt: int, rng: np
             yaw = _wrap(yaw + math.pi / 2, math.pi)
     opening = min(_OPENING, width + 2 * _ROOM)
     above = (x, y, min(z + 0.09, 0.55))
-    lifted = (x, y, travel_height(beliefs, target, z - _low(fact)))
+    lifted = (x, y, max(travel_height(beliefs, target, z - _low(fact)), z + _LIFT))
     return [
-        Motion((*_rise(robot, beliefs), (above, yaw)), False, opening),
+        Motion((*_rise(robot, beliefs), (above, yaw)), False, opening, waits=True),
         Motion((((x, y, z), yaw),), True, speed=_SLOW, holds=True),
         Motion(((lifted, yaw),), None, speed=_SLOW, holds=True),
     ]
@@ -114,8 +116,8 @@ def place(
     opening = min(_OPENING, robot.opening + 2 * _ROOM)
     up = (x, y, min(max(down + 0.08, 0.15), 0.55))
     return [
-        Motion((((x0, y0, max(z0, height)), robot.yaw), ((x, y, max(z0, height)), yaw)), holds=True),
-        Motion((((x, y, down), yaw),), False, opening, _SLOW),
+        Motion((((x0, y0, max(z0, height)), robot.yaw), ((x, y, max(z0, height)), yaw)), holds=True, waits=True),
+        Motion((((x, y, down), yaw),), False, opening, _SLOW, waits=True),
         Motion(((up, yaw), (HOME, 0.0)), None),
     ]
 
@@ -126,7 +128,7 @@ def slide(beliefs: Beliefs, target: int, robot: RobotState, spot: tuple[float, f
     above = (x, y, min(z + 0.09, 0.55))
     there = (spot[0], spot[1], z)
     return [
-        Motion((*_rise(robot, beliefs), (above, yaw)), False, width + 2 * _ROOM),
+        Motion((*_rise(robot, beliefs), (above, yaw)), False, width + 2 * _ROOM, waits=True),
         Motion((((x, y, z), yaw),), True, speed=_SLOW, holds=True),
         Motion(((there, yaw),), False, width + 2 * _ROOM, 0.15, holds=True),
         Motion((((spot[0], spot[1], z + 0.1), yaw), (HOME, 0.0)), None),
@@ -143,7 +145,7 @@ def drawer(beliefs: Beliefs, target: int, robot: RobotState, opens: bool) -> lis
     out = drawer_out(beliefs, target) or 0.0
     end = x - max(_PULL - out, 0.0) if opens else x + (out or _PULL) + 0.01
     return [
-        Motion((*_rise(robot, beliefs), ((x, y, z + 0.1), 0.0)), False, 0.065),
+        Motion((*_rise(robot, beliefs), ((x, y, z + 0.1), 0.0)), False, 0.065, waits=True),
         Motion((((x, y, z), 0.0),), True, speed=_SLOW, holds=True),
         Motion((((end, y, z), 0.0),), False, 0.065, 0.2, holds=True),
         Motion((((end, y, z + 0.12), 0.0), (HOME, 0.0)), None),
@@ -172,10 +174,9 @@ def grasp(beliefs: Beliefs, fact: ObjectFact) -> tuple[Point, float, float]:
         return (middle[0], middle[1], top - _KNOB), yaw, _KNOB_WIDTH
     depth = 0.022 if not beliefs.can(fact.id).flat else _DEPTH
     z = max(fact.high[2] - depth, fact.low[2] + _TIP, _TIP)
-    width = _short_side(size, yaw)
     if _squarish(fact):
-        yaw = _roomier(beliefs, fact, yaw)
-    return (middle[0], middle[1], z), yaw, width
+        return (middle[0], middle[1], z), _roomier(beliefs, fact, yaw), max(size[0], size[1])
+    return (middle[0], middle[1], z), yaw, _short_side(size, yaw)
 
 
 def level_below(beliefs: Beliefs, held: int, spot: tuple[float, float]) -> float:
@@ -225,7 +226,7 @@ def travel_height(beliefs: Beliefs, held: int, below: float) -> float:
         and fact.visibility not in (Visibility.HELD, Visibility.LOST)
         and not beliefs.can(fact.id).actor
     ]
-    return min(max(max(tops, default=0.0) + below + _OVER, below + _LIFT), 0.5)
+    return min(max(tops, default=0.0) + below + _OVER, 0.5)
 
 
 def yaw_of(beliefs: Beliefs, identity: int) -> float:

@@ -14,7 +14,7 @@ from edgewise.scene.worlds.gripper import Weld
 from edgewise.scene.worlds.mjcf import PARKED, STEP
 from edgewise.scene.worlds.spec import HAND
 
-SPEED = 0.4  # m/s
+SPEED, EMPTY = 0.4, 1.2  # m/s, with something and on the way to or from it
 CLEARANCE = 0.16  # height of things that it carries over others, metres
 _REST = 0.1  # seconds before it lets go and after
 
@@ -87,13 +87,13 @@ class Hand:
             goal = np.array(stood[carry.to] if isinstance(carry.to, str) else carry.to, float)
             goal[2] += carry.height
             yield from self._carry(carry, goal)
-        yield from self._move(np.array(PARKED))
+        yield from self._move(np.array(PARKED), EMPTY)
 
     def _carry(self, carry: Carry, goal: np.ndarray) -> Iterator[None]:
         start = self._data.xpos[self._bodies[carry.thing]].copy()
         grip = np.array([0, 0, self._tops[carry.thing]])
         above = np.array([0, 0, 0.06])
-        yield from self._move(start + grip + above)
+        yield from self._move(start + grip + above, EMPTY)
         yield from self._move(start + grip)
         yield from self._pause()
         weld = self._welds[carry.thing]
@@ -111,10 +111,10 @@ class Hand:
         yield from self._pause()
         yield from self._move(goal + grip + above)
 
-    def _move(self, goal: np.ndarray) -> Iterator[None]:
+    def _move(self, goal: np.ndarray, speed: float = SPEED) -> Iterator[None]:
         position = self._data.mocap_pos[self._mocap]
         start = position.copy()
-        steps = max(1, math.ceil(float(np.linalg.norm(goal - start)) / SPEED / STEP))
+        steps = max(1, math.ceil(float(np.linalg.norm(goal - start)) / speed / STEP))
         for k in range(1, steps + 1):
             position[:] = start + k / steps * (goal - start)
             yield
