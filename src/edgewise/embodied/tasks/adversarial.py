@@ -23,6 +23,7 @@ from edgewise.embodied.tasks.layout import (
 )
 from edgewise.embodied.tasks.long_horizon import turn
 from edgewise.embodied.tasks.types import Exchange, Intervention, Scenario
+from edgewise.embodied.types import Step
 from edgewise.scene.types import Point
 from edgewise.scene.worlds.hand import Carry
 from edgewise.scene.worlds.spec import WorldSpec, box, cube, cuboid, cup, pad
@@ -109,7 +110,7 @@ def _two_cups(rng: np.random.Generator) -> WorldSpec:
     )
 
 
-def _cover_both() -> tuple:
+def _cover_both() -> tuple[Step, ...]:
     return (
         step("Cover the red cube with the grey cup that was on the left.", covered("red", "left_cup")),
         step("Cover the green cube with the other grey cup.", covered("green", "right_cup")),
@@ -170,7 +171,7 @@ def slid_cover(rng: np.random.Generator) -> Scenario:
     return Scenario(spec, goal(spec, text, steps, (on("red", "pad"),)), (Intervention((away,), after=1),))
 
 
-def _cover_and_use() -> tuple:
+def _cover_and_use() -> tuple[Step, ...]:
     return (
         step("Cover the red cube with the brown box.", covered("red", "box")),
         step("Put the red cube on the orange pad.", on("red", "pad")),
@@ -193,7 +194,13 @@ def moved_while_hidden(rng: np.random.Generator) -> Scenario:
     )
     steps = _cover_and_use()
     before = (0.34, 0.03 * side, board.size[2])
-    script = (Carry("board", before), _slide("box", (*goes, 0.0)), Carry("board", "board"))
+    # Around the place where the robot's gripper may wait.
+    around = ((0.63, 0.27 * side), (0.34, 0.27 * side))
+    script = (
+        Carry("board", before, via=around),
+        _slide("box", (*goes, 0.0)),
+        Carry("board", "board", via=around[::-1]),
+    )
     text = " ".join(part.text for part in steps)
     return Scenario(spec, goal(spec, text, steps, (on("red", "pad"),)), (Intervention(script, after=1),))
 

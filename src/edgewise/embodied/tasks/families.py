@@ -85,11 +85,10 @@ def _tower(rng: np.random.Generator, count: int) -> Scenario:
 
 def building_hard(rng: np.random.Generator) -> Scenario:
     """Two towers of three on two pads."""
-    *names, of_pad, other_pad = colours(rng, 7) + ["white"]
-    names, spare = names[:6], of_pad
+    *names, of_pad = colours(rng, 7)
     spots = places(rng, [PAD, PAD] + [CUBE] * 6)
     things = [_block(rng, c, s, top=c in (names[2], names[5])) for c, s in zip(names, spots[2:], strict=True)]
-    pads = [pad(spare, *spots[0], name="first_pad"), pad("brown", *spots[1], name="second_pad")]
+    pads = [pad(of_pad, *spots[0], name="first_pad"), pad("brown", *spots[1], name="second_pad")]
     spec = WorldSpec((*pads, *things))
     steps = _put([pads[0], *things[:3]]) + _put([pads[1], *things[3:]])
     return Scenario(spec, goal(spec, _told("Build two towers.", steps), steps, (s.conditions[0] for s in steps)))

@@ -173,7 +173,7 @@ def _covering(rng: np.random.Generator, order: tuple[str, ...]) -> Scenario:
         step(f"Move the brown box at least {RIGHT * 100:.0f} cm to the right.", aside),
     )
     if count == 2:
-        steps = (*middle, step("Put the red cube back on the green cube.", on("red", "green")))
+        steps: tuple[Step, ...] = (*middle, step("Put the red cube back on the green cube.", on("red", "green")))
         final = [on("red", "green")]
     else:
         away = tuple(step(f"Put the {c} cube on the table.", standing(c)) for c in reversed(order[1:]))

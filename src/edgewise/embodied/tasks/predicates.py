@@ -83,7 +83,7 @@ class Progress:
     def _at_rest(self, names: tuple[str, ...], truth: Truth) -> bool:
         rows = [truth.index(name) for name in names if name != TABLE]
         moved = np.abs(truth.positions[rows] - self._last.positions[rows]).max(initial=0.0)
-        return moved < STILL and not {truth.held, truth.moved_by_hand} & set(names)
+        return moved < STILL and not {truth.held, *truth.moved_by_others} & set(names)
 
 
 def _place(truth: Truth, name: str) -> np.ndarray:

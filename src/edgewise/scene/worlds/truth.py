@@ -1,19 +1,20 @@
-"""Ground truth: where everything is, what rests on, in and under what, how much of it is seen."""
+"""Ground truth: where everything is, how much of it is seen, and what happened, with its true cause."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgewise.scene.types import Floats
-from edgewise.scene.worlds.mjcf import FINGERS
-from edgewise.scene.worlds.spec import HAND, KNOB, ROBOT_NAME, TABLE, WALL, Thing
+from edgewise.scene.types import Floats, Kind, Point, Source
+from edgewise.scene.worlds.spec import HAND, ROBOT_NAME
 
-LEVEL = 0.012  # a thing rests on another if its lower face is so close to the other's top, metres
+REST, DISPLACED, LIFTED = 0.005, 0.015, 0.02  # metres, see the meaning of events
+HIDDEN, SHOWN = 0.1, 0.3  # shares of a thing that are seen
+GONE = -0.05  # a thing whose centre is lower has left the table, metres
+AFTERMATH = 1.0  # seconds after an action in which what comes to rest is still put down to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Truth:
         occluders: What else is seen there most, by the name of the thing that it hides in part.
         contacts: Unordered pairs of names that touch, ``table``, ``floor``, ``robot`` and things; pairs are sorted.
         held: Name of what the robot's gripper holds.
-        moved_by_hand: Name of what somebody's hand holds.
+        moved_by_others: Names of what somebody's hand holds, and of what was exchanged since the last picture.
         covered: Cover by the name of the thing under it.
         inside: Container by the name of the thing in it.
         on: What a thing rests on, ``table`` included; the support that it overlaps most.
@@ -57,7 +58,7 @@ class Truth:
     occluders: Mapping[str, str]
     contacts: frozenset[tuple[str, str]]
     held: str | None
-    moved_by_hand: str | None
+    moved_by_others: frozenset[str]
     covered: Mapping[str, str]
     inside: Mapping[str, str]
     on: Mapping[str, str]
@@ -71,113 +72,216 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Relations:
-    """What rests on, in and under what, see ``Truth``."""
+class TruthEvent:
+    """Something that happened; ``Event`` with names in place of ids.
 
-    covered: dict[str, str]
-    inside: dict[str, str]
-    on: dict[str, str]
-    supports: dict[str, tuple[str, ...]]
-
-
-class Boxes:
-    """Axis-parallel boxes of a model's things, and which things touch.
-
-    Args:
-        model: MuJoCo model of a world.
-        things: Of its spec.
+    Attributes:
+        time: Seconds.
+        kind: As memories log it.
+        name: Of the thing that it happened to.
+        other: The occluder, the support, or what pushed it.
+        start: Where it rested before.
+        end: Where it is after.
+        source: Action, external (somebody's hand), or inferred (it was carried by what contains or covers it).
+        action: Index of the action in whose course it happened.
+        cause: Index in ``TruthLog.events`` of what brought it about.
+        seen: The thing, or what carried it, was seen at some moment while it moved. What was not can only be known
+            afterwards, if at all.
     """
 
-    def __init__(self, model: Any, things: tuple[Thing, ...]) -> None:
-        bodies = [model.body(thing.name).id for thing in things]
-        owner = np.array([bodies.index(b) if b in bodies else -1 for b in model.geom_bodyid])
-        self._geoms = np.concatenate([np.flatnonzero(owner == k) for k in range(len(things))])
-        counts = [int((owner == k).sum()) for k in range(len(things))]
-        self._first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
-        box = model.geom_aabb[self._geoms]
-        self._middle, self._half = box[:, :3], box[:, 3:]
-        robot = {model.body(name).id for name in (ROBOT_NAME, *FINGERS)}
-        self._model, self.bodies = model, np.array(bodies)
-        name_of = {body: thing.name for body, thing in zip(bodies, things, strict=True)}
-        name_of |= dict.fromkeys(robot, ROBOT_NAME) | {0: TABLE, model.body(HAND).id: HAND}
-        self._name_of_geom = [name_of[int(body)] for body in model.geom_bodyid]
-        self._name_of_geom[model.geom("floor").id] = "floor"
-        # Values of a segmentation's map by geom, its last entry for pixels that show nothing.
-        self.map_of_geom = np.zeros(model.ngeom + 1, np.int16)
-        for geom, body in enumerate(model.geom_bodyid):
-            value = -1 if int(body) in robot else len(things) + 1 if name_of[int(body)] == HAND else owner[geom] + 1
-            self.map_of_geom[geom] = value
-
-    def __call__(self, data: Any) -> tuple[Floats, Floats]:
-        """Least and greatest coordinates (n, 3)."""
-        rotation = data.geom_xmat[self._geoms].reshape(-1, 3, 3)
-        middle = data.geom_xpos[self._geoms] + np.einsum("nij,nj->ni", rotation, self._middle)
-        half = np.einsum("nij,nj->ni", np.abs(rotation), self._half)
-        low = np.minimum.reduceat(middle - half, self._first)
-        return low, np.maximum.reduceat(middle + half, self._first)
-
-    def contacts(self, data: Any) -> frozenset[tuple[str, str]]:
-        """Pairs of names that touch."""
-        names = self._name_of_geom
-        pairs = {tuple(sorted((names[a], names[b]))) for a, b in data.contact.geom[: data.ncon].tolist() if a >= 0 <= b}
-        return frozenset((a, b) for a, b in pairs if a != b)
+    time: float
+    kind: Kind
+    name: str | None
+    other: str | None = None
+    start: Point | None = None
+    end: Point | None = None
+    source: Source = Source.START
+    action: int | None = None
+    cause: int | None = None
+    seen: bool = True
 
 
-def relations(
-    things: tuple[Thing, ...], positions: Floats, rotations: Floats, low: Floats, high: Floats, held: str | None
-) -> Relations:
-    """What rests on, in and under what, by geometry.
+@dataclass(slots=True)
+class _State:
+    """What the log remembers of one thing since it last rested."""
 
-    Args:
-        things: The n things.
-        positions: (n, 3) centres.
-        rotations: (n, 3, 3).
-        low: (n, 3).
-        high: (n, 3).
-        held: Name of what the robot holds; it does not rest on the table.
+    rest: Floats  # where that was
+    last: Floats  # where it was a moment ago
+    rested: float = 0.0  # when that was
+    carrier: str | None = None  # what covered or contained it then
+    support: str | None = None  # what it rested on then
+    by_hand: bool = False  # somebody's hand held it
+    shoved: bool = False  # it touched what somebody's hand held
+    hit: str | None = None  # it touched the robot or what the robot held
+    lifted: bool = False
+    seen: bool = False  # while it moved
+    known: bool = False
+    moved: tuple[float, Source] = (-1.0, Source.UNKNOWN)  # when, and by whom, it was moved last
+    unseen: int = 0  # pictures in a row in which it was hidden
+    behind: str | None = None  # what hides it
+    gone: bool = False
+
+
+class TruthLog:
+    """Turns ground truth into events by the same meanings as a memory's.
+
+    A motion is one event, told when the thing has come to rest. What moved in the course of an action that was not
+    about it was hit (``COLLIDE``), unless somebody's hand moved it or what covers or contains it took it along.
+
+    Attributes:
+        events: So far, in order.
     """
-    found = Relations({}, {}, {}, {})
-    for k, thing in enumerate(things):
-        if thing.fixed or thing.shape == "drawer":
-            continue
-        for other, hollow in enumerate(things):
-            if other == k or not (hollow.can.covers or hollow.can.holds):
-                continue
-            local = rotations[other].T @ (positions[k] - positions[other])
-            upright = rotations[other][2, 2] > 0.9
-            if not upright or not all(abs(local[a]) < hollow.size[a] - WALL for a in (0, 1)):
-                continue
-            if hollow.can.covers and low[other, 2] < positions[k, 2] < positions[other, 2] + hollow.size[2]:
-                found.covered[thing.name] = hollow.name
-            if hollow.can.holds and low[k, 2] < high[other, 2] - 0.01 and local[2] > -hollow.size[2]:
-                found.inside[thing.name] = hollow.name
-        below = _supports(k, things, positions, low, high)
-        if below:
-            found.supports[thing.name] = tuple(name for _, name in below)
-            found.on[thing.name] = below[0][1]
-        elif abs(low[k, 2]) < LEVEL and thing.name not in (held, *found.inside):
-            found.supports[thing.name] = (TABLE,)
-            found.on[thing.name] = TABLE
-    return found
+
+    def __init__(self) -> None:
+        self.events: list[TruthEvent] = []
+        self._states: dict[str, _State] = {}
+        self._action: int | None = None
+        self._targets: tuple[str, ...] = ()
+        self._under_way = False
+        self._ended = self._time = -float("inf")
+
+    def start(self, action: int, *targets: str) -> None:
+        """An action begins; ``targets`` are what it moves, not what things are put on."""
+        self._action, self._targets, self._under_way = action, targets, True
+
+    def finish(self) -> None:
+        """The action under way has ended."""
+        self._under_way, self._ended = False, self._time
+
+    def complete(self) -> None:
+        """A step of the task was reached."""
+        self.events.append(TruthEvent(self._time, Kind.COMPLETE, None, source=Source.ACTION, action=self._action))
+
+    def update(self, truth: Truth) -> None:
+        """Take in the next picture's truth."""
+        self._time = truth.time
+        kind, source = (Kind.APPEAR, Source.UNKNOWN) if self._states else (Kind.INITIALISE, Source.START)
+        for k, name in enumerate(truth.names):
+            place = truth.positions[k]
+            state = self._states.get(name)
+            if state is None:
+                state = self._states[name] = _State(place.copy(), place.copy(), truth.time)
+                self._settle(truth, name)
+            if not state.known and truth.visible[k] >= HIDDEN:
+                state.known = True
+                self._log(kind, name, end=place, source=source)
+        resting = {name for k, name in enumerate(truth.names) if self._rests(truth, k, name)}
+        # What carries comes first, so that its event can be named as the cause.
+        for name in sorted(resting, key=lambda name: self._states[name].carrier is not None):
+            if self._states[name].carrier in (None, *resting):
+                self._come_to_rest(truth, name)
+        for k, name in enumerate(truth.names):
+            self._look(truth, k, name)
+
+    def _rests(self, truth: Truth, k: int, name: str) -> bool:
+        """Keep account of a thing's motion; whether it is at rest and in nobody's grip."""
+        state, place = self._states[name], truth.positions[k].copy()
+        still = bool(np.linalg.norm(place - state.last) < REST)
+        state.last = place
+        if state.gone:
+            return False
+        touching = {other for pair in truth.contacts if name in pair for other in pair} - {name}
+        state.hit = state.hit or next((other for other in (truth.held, ROBOT_NAME) if other in touching), None)
+        state.shoved |= bool(truth.moved_by_others & touching)
+        state.by_hand |= name in truth.moved_by_others
+        state.seen |= bool(not still and truth.visible[k] > 0)
+        if name == truth.held or name in truth.moved_by_others:
+            state.moved = truth.time, Source.ACTION if name == truth.held else Source.EXTERNAL
+        if place[2] < GONE:
+            state.gone = True
+            self._log(Kind.LOSE, name, start=state.rest, end=place, source=self._blame(name), seen=state.seen)
+        elif truth.held == name and not state.lifted and place[2] - state.rest[2] >= LIFTED:
+            state.lifted = True
+            self._log(Kind.PICK, name, state.support, start=state.rest, source=Source.ACTION)
+        return still and truth.held != name and not state.gone
+
+    def _come_to_rest(self, truth: Truth, name: str) -> None:
+        state = self._states[name]
+        if state.lifted or np.linalg.norm(state.last - state.rest) > DISPLACED:
+            self._tell(truth, name)
+            state.rest = state.last
+        self._settle(truth, name)
+
+    def _settle(self, truth: Truth, name: str) -> None:
+        """Begin to keep account anew."""
+        state = self._states[name]
+        state.rested, state.hit = truth.time, None
+        state.by_hand = state.shoved = state.lifted = state.seen = False
+        state.carrier = truth.covered.get(name) or truth.inside.get(name)
+        state.support = truth.on.get(name)
+
+    def _tell(self, truth: Truth, name: str) -> None:
+        """Why and how a thing came to where it rests now."""
+        state = self._states[name]
+        kind, other, seen = Kind.MOVE, truth.inside.get(name) or truth.on.get(name), state.seen
+        carried = self._cause(state.carrier, state.rested)
+        if state.lifted:
+            kind, source, cause = Kind.PLACE, Source.ACTION, None
+        elif state.by_hand:
+            source, cause = Source.EXTERNAL, None
+        elif carried is not None:
+            source, cause, other = Source.INFERRED, carried, state.carrier
+            seen |= self.events[carried].seen
+        else:
+            source, cause = self._blame(name), self._cause(state.support, state.rested)
+            if source == Source.ACTION and name not in self._targets:
+                kind, other = Kind.COLLIDE, state.hit
+        self._log(kind, name, other, state.rest, state.last, source, cause, seen)
+
+    def _cause(self, name: str | None, since: float) -> int | None:
+        """Index of the last motion of a thing, if there was one since then."""
+        moving = (Kind.MOVE, Kind.COLLIDE, Kind.PICK, Kind.PLACE)
+        for k in range(len(self.events) - 1, -1, -1):
+            event = self.events[k]
+            if event.time <= since:
+                return None
+            if event.name == name and event.kind in moving:
+                return k
+        return None
+
+    def _blame(self, name: str) -> Source:
+        """Whose doing it was, of something that nobody held."""
+        state = self._states[name]
+        active = self._under_way or self._time - self._ended <= AFTERMATH
+        return Source.ACTION if active and (state.hit or not state.shoved) else Source.EXTERNAL
+
+    def _look(self, truth: Truth, k: int, name: str) -> None:
+        """Whether a thing went out of sight behind another, or came back."""
+        state, seen, by_robot = self._states[name], float(truth.visible[k]), float(truth.by_robot[k])
+        # What the robot hides is left out of account, unless it hides nearly all.
+        hidden = name in truth.occluders and seen < HIDDEN * (1 - by_robot) and by_robot < 1 - HIDDEN
+        state.unseen = state.unseen + 1 if hidden else 0
+        if state.known and state.behind is None and state.unseen == 2:
+            state.behind = truth.covered.get(name) or truth.occluders[name]
+            self._log(Kind.OCCLUDE, name, state.behind, end=state.last, source=self._mover(name, state.behind))
+        elif state.behind is not None and hidden:
+            state.behind = truth.covered.get(name) or truth.occluders[name]
+        elif state.behind is not None and seen >= SHOWN:
+            self._log(Kind.REVEAL, name, state.behind, end=state.last, source=self._mover(name, state.behind))
+            state.behind = None
+
+    def _mover(self, *names: str) -> Source:
+        """Who moved one of these last."""
+        if HAND in names:
+            return Source.EXTERNAL
+        return max((self._states[name].moved for name in names), key=lambda moved: moved[0])[1]
+
+    def _log(
+        self,
+        kind: Kind,
+        name: str,
+        other: str | None = None,
+        start: Floats | None = None,
+        end: Floats | None = None,
+        source: Source = Source.UNKNOWN,
+        cause: int | None = None,
+        seen: bool = True,
+    ) -> None:
+        action = self._action if source == Source.ACTION else None
+        before, after = (None if place is None else _point(place) for place in (start, end))
+        self.events.append(TruthEvent(self._time, kind, name, other, before, after, source, action, cause, seen))
 
 
-def _supports(
-    k: int, things: tuple[Thing, ...], positions: Floats, low: Floats, high: Floats
-) -> list[tuple[float, str]]:
-    """Shares of the thing's footprint above each thing that it rests on, the greatest first."""
-    found = []
-    area = float(np.prod(high[k, :2] - low[k, :2]))
-    for other, support in enumerate(things):
-        if other == k or not support.can.flat:
-            continue
-        top = positions[other, 2] + support.size[2] if support.can.covers else high[other, 2]
-        if support.can.covers:
-            top += 2 * KNOB[2]
-        if abs(low[k, 2] - top) > LEVEL or positions[k, 2] < top:
-            continue
-        overlap = np.minimum(high[k, :2], high[other, :2]) - np.maximum(low[k, :2], low[other, :2])
-        share = float(np.prod(np.maximum(overlap, 0))) / area
-        # A long block lies on either tower of a bridge with a fifth of its length.
-        if share > (0.25 if support.fixed else 0.1):
-            found.append((share, support.name))
-    return sorted(found, reverse=True)
+def _point(place: Floats) -> Point:
+    x, y, z = (float(value) for value in place)
+    return x, y, z

@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from edgewise.core.errors import BadInput, MissingExtra
 from edgewise.scene.types import Detection, Observation, Point, RobotState, Segmentation
+from edgewise.scene.worlds.geometry import Boxes, relations
 from edgewise.scene.worlds.gripper import SPEED, Gripper, Waypoint
 from edgewise.scene.worlds.hand import Hand
 from edgewise.scene.worlds.mjcf import OPENING, REACH_HIGH, REACH_LOW, STEP, mjcf
 from edgewise.scene.worlds.render import Renderer
 from edgewise.scene.worlds.spec import HAND, Randomisation, WorldSpec, drawn
-from edgewise.scene.worlds.truth import Boxes, Truth, relations
+from edgewise.scene.worlds.truth import Truth
 
 HOME: Point = (0.3, 0.0, 0.45)
 GRIPPERS = {"weld": 15.0, "friction": 25.0}  # force of each finger, newton
@@ -85,6 +86,7 @@ class World:
         self._data.time = 0.0
         self._period, self._frames = max(1, round(1 / rate / STEP)), 0
         self._until_frame = self._period
+        self._exchanged: frozenset[str] = frozenset()  # since the last picture
         self._map: tuple[float, npt.NDArray[np.int16]] | None = None
         self._refresh()
 
@@ -113,7 +115,7 @@ class World:
         return self.gripper.state()
 
     def truth(self, pictures: bool = True) -> Truth:
-        """The whole state; without ``pictures`` what is seen of it is left empty, which is faster and needs no OpenGL."""
+        """The whole state; without ``pictures`` nothing of what is seen, which is faster and needs no OpenGL."""
         data = self._data
         seen = self._seen() if pictures else np.zeros((0, 0), np.int16)
         low, high = self._boxes(data)
@@ -135,7 +137,7 @@ class World:
             occluders=occluders,
             contacts=self._boxes.contacts(data),
             held=self.gripper.held(),
-            moved_by_hand=self.hand.holds,
+            moved_by_others=self._exchanged | ({self.hand.holds} if self.hand.holds else frozenset()),
             covered=found.covered,
             inside=found.inside,
             on=found.on,
@@ -184,6 +186,7 @@ class World:
         places = [self._data.joint(self._model.body(name).jntadr[0]).qpos for name in (a, b)]
         here, there = (place.copy() for place in places)
         places[0][:], places[1][:] = there, here
+        self._exchanged |= {a, b}
         self._refresh()
 
     def close(self) -> None:
@@ -208,6 +211,7 @@ class World:
         if self._until_frame:
             return False
         self._until_frame = self._period
+        self._exchanged = frozenset()
         self._refresh()
         for tick in self.ticks:
             tick(self)
