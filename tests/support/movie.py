@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgewise.scene import Memory, MemoryConfig
-from edgewise.scene.types import Camera, Event, Kind, RobotState
+from edgewise.scene.types import Camera, Event, Kind, RobotState, Segmentation
 from support.boxes import Box, camera, render
 
 PERIOD = 0.2
@@ -15,20 +15,28 @@ class Movie:
     """Boxes by name, a clock and a memory that watches. Every change is shown at five frames a second."""
 
     def __init__(
-        self, boxes: dict[str, Box], config: MemoryConfig | None = None, noise: float = 0.002, seed: int = 0
+        self,
+        boxes: dict[str, Box],
+        config: MemoryConfig | None = None,
+        noise: float = 0.002,
+        numbering: list[int] | None = None,
     ) -> None:
         self.boxes, self.memory = dict(boxes), Memory(config)
         self.view: Camera = camera()
-        self.time, self.noise, self.rng = -PERIOD, noise, np.random.default_rng(seed)
+        self.time, self.noise, self.rng = -PERIOD, noise, np.random.default_rng(0)
         self.robot: RobotState | None = None
         self.events: list[Event] = []
         self.order = list(boxes)
+        self.numbering = numbering  # of regions, where it is not that of ``order``
         self.still(3)
 
     def frame(self) -> tuple[Event, ...]:
         self.time = round(self.time + PERIOD, 3)
         seen = [self.boxes[name] for name in self.order if name in self.boxes]
-        told = self.memory.update(*render(seen, self.time, self.view, self.rng, self.noise), self.robot)
+        observation, segmentation = render(seen, self.time, self.view, self.rng, self.noise)
+        if self.numbering is not None:
+            segmentation = renumbered(segmentation, self.numbering)
+        told = self.memory.update(observation, segmentation, self.robot)
         self.events += told
         return told
 
@@ -57,3 +65,11 @@ class Movie:
         """Distance of where an object is believed to be from where it is, metres."""
         box, fact = self.boxes[name], self.memory.where(self.id(label))
         return float(np.linalg.norm(np.array(fact.position) - (np.array(box.low) + np.array(box.high)) / 2))
+
+
+def renumbered(segmentation: Segmentation, order: list[int]) -> Segmentation:
+    """The same regions, region k now being the one that was ``order[k]``."""
+    table = np.zeros(len(order) + 1, np.int16)
+    table[np.array(order) + 1] = np.arange(len(order)) + 1
+    numbers = np.where(segmentation.map > 0, table[np.maximum(segmentation.map, 0)], segmentation.map)
+    return Segmentation(numbers.astype(np.int16), tuple(segmentation.detections[k] for k in order))

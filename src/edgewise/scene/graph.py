@@ -187,15 +187,15 @@ class Log:
         graph.time = time
         return graph
 
-    def write(self, path: Path | str, config: MemoryConfig) -> None:
-        """Write the log as JSON lines: a header with the settings, then one change a line."""
-        header = {"schema": SCHEMA, "config": config.model_dump(mode="json")}
+    def write(self, path: Path | str, config: MemoryConfig, time: float) -> None:
+        """Write the log as JSON lines: a header with the settings and the time of writing, then one change a line."""
+        header = {"schema": SCHEMA, "time": time, "config": config.model_dump(mode="json")}
         lines = [orjson.dumps(header), *(orjson.dumps(change) for change in self.changes)]
         write_atomically(Path(path), b"\n".join(lines) + b"\n")
 
 
-def read_log(path: Path | str) -> tuple[Log, MemoryConfig]:
-    """Read a log.
+def read_log(path: Path | str) -> tuple[Log, MemoryConfig, float]:
+    """Read a log, its settings and the time at which it was written.
 
     Raises:
         CorruptRecord: A line is damaged or of another schema; names file and line.
@@ -224,4 +224,4 @@ def read_log(path: Path | str) -> tuple[Log, MemoryConfig]:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise CorruptRecord(f"{place}: {first['msg']}", where=f"{path}, line {number}") from None
-    return Log(changes), MemoryConfig.model_validate(header["config"])
+    return Log(changes), MemoryConfig.model_validate(header["config"]), float(header["time"])

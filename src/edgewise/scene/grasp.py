@@ -171,7 +171,9 @@ def pushed(cover: Track, track: Track) -> Floats:
 
 
 def enclosing(track: Track, tracks: Iterable[Track]) -> Track | None:
-    """The cover, or the closed container, whose box an object lies in; the smallest of several."""
+    """The cover or container whose box an object lies in; the smallest of several. What is fixed lies in none."""
+    if track.can.fixed:
+        return None
     around = [
         other
         for other in tracks

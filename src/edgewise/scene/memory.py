@@ -287,7 +287,7 @@ class Memory:
 
     def save(self, path: Path | str) -> None:
         """Write the log as JSON lines."""
-        self.log.write(path, self.config)
+        self.log.write(path, self.config, self.time)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -296,9 +296,9 @@ class Memory:
         Raises:
             CorruptRecord: The log is damaged.
         """
-        log, config = read_log(path)
+        log, config, time = read_log(path)
         memory = cls(config)
-        memory.log, memory._loaded = log, True
+        memory.log, memory._last_frame, memory._loaded = log, time, True
         return memory
 
     def _then(self, time: float | None) -> tuple[Graph, float]:

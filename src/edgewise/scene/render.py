@@ -14,6 +14,7 @@ _WORDS = {
     "inside": "is in",
     "covered": "is under",
 }
+_MOVED = 0.015  # metres from where it stood at the beginning, below which an object counts as still there
 
 
 def count_tokens(text: str) -> int:
@@ -40,7 +41,7 @@ def select_facts(graph: Graph, initial: Graph, time: float, budget: int | None) 
     first: list[Fact] = [
         told(object_fact(node, initial.time, initial=True))
         for node in initial.nodes.values()
-        if graph.nodes[node.id].position != node.position
+        if _moved(node.position, graph.nodes[node.id].position)
     ]
     first += [told(RelationFact(*r, initial=True), graph) for r in sorted(initial.relations)]
     pinned = [e for e in graph.events if _pinned(e)]
@@ -128,6 +129,10 @@ def _action_text(fact: ActionFact) -> str:
         ends.append(_metres(action.position))
     said = f"action {action.index}: {action.name} {' '.join(ends)}".rstrip()
     return f"{said}: {fact.outcome.value}" + (f" ({fact.reason})" if fact.reason else "")
+
+
+def _moved(then: Point | None, now: Point | None) -> bool:
+    return then is None or now is None or math.dist(then, now) > _MOVED
 
 
 def _pinned(event: Event) -> bool:
