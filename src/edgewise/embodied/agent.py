@@ -22,7 +22,8 @@ from edgewise.scene.worlds.spec import HAND
 from edgewise.scene.worlds.world import World
 
 _FIRST_LOOK = 0.6  # seconds
-_LOOK = 0.4
+_LOOK = 0.2
+_QUIET = 1.4  # seconds without a hand in the picture after which somebody is taken to have gone
 
 
 class Limits(Record):
@@ -161,14 +162,18 @@ class Agent:
         return ""
 
     def _wait_for_hand(self) -> bool:
-        """While somebody else is at work, the robot keeps still. Whether that was so."""
-        until = self.world.time + self.limits.waiting
-        waited = False
-        while self._hand_seen() and self.world.time < until:
-            waited = True
+        """While somebody else is at work, the robot keeps still. Whether that was so.
+
+        A hand may be at work behind something, so it must not have been seen for a while.
+        """
+        started = seen = self.world.time
+        if not self._hand_seen():
+            return False
+        while self.world.time - seen < _QUIET and self.world.time - started < self.limits.waiting:
             for _ in self.world.wait(_LOOK):
                 self._see()
-        return waited
+            seen = self.world.time if self._hand_seen() else seen
+        return True
 
     def _hand_seen(self) -> bool:
         if self.frame is None:
