@@ -183,7 +183,7 @@ def moved_while_hidden(rng: np.random.Generator) -> Scenario:
     side = _side(rng)
     red = _near(rng, 0.45, -0.04 * side, 0.01)
     goes = _near(rng, 0.45, 0.09 * side, 0.01)
-    board = cuboid("white board", *_near(rng, 0.63, 0.18 * side), (0.012, 0.14, 0.1), name="board")
+    board = cuboid("cyan board", *_near(rng, 0.63, 0.18 * side), (0.012, 0.14, 0.1), name="board")
     spec = WorldSpec(
         (
             cube("red", *red, yaw=turn(rng)),

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewise.embodied.tasks.layout import (
+    BIN,
     COVER,
     CUBE,
     PAD,
-    SMALL_BIN,
     colours,
     covered,
     goal,
@@ -116,9 +116,9 @@ def _apart(rng: np.random.Generator, count: int) -> Scenario:
 def disassembly_hard(rng: np.random.Generator) -> Scenario:
     """Two towers of three: the upper things to the table, the lowest into a bin."""
     names = colours(rng, 7)
-    first, second, of_bin = places(rng, [pile(3), pile(3), SMALL_BIN])
+    first, second, of_bin = places(rng, [pile(3), pile(3), BIN])
     towers = [_pile(rng, names[:3], first), _pile(rng, names[3:6], second)]
-    bin_ = container(names[6], *of_bin, name="bin", wide=0.1)
+    bin_ = container(names[6], *of_bin, name="bin")
     spec = WorldSpec((*towers[0], *towers[1], bin_))
     steps = [*_take(towers[0]), *_take(towers[1])]
     steps += [step(f"Put the {base.label} into the {bin_.label}.", inside(base.name, "bin")) for base, *_ in towers]

@@ -14,6 +14,7 @@ from edgewise.scene.worlds.mjcf import FINGERS, JOINTS, OPENING, REACH_HIGH, REA
 SPEED, TURN, CLOSING = 0.5, 3.0, 0.25  # m/s, rad/s and m/s of each finger
 GAP = 0.004  # fingers that were told to close and are further apart than this hold something, metres
 _ARRIVED = 0.0015  # metres
+_SLIPPING = 0.2  # seconds that a slipping grasp takes
 _PATIENCE = 0.4  # seconds to settle at a waypoint
 
 Waypoint = tuple[Point, float]
@@ -49,7 +50,7 @@ class Gripper:
         self._finger_arm = [model.actuator(name).id for name in FINGERS]
         self.closed = False
         self._lost_above: float | None = None  # height at which the present grasp will be lost
-        self._slipped = False  # just now
+        self._open_for = 0  # steps until the fingers of a lost grasp close on nothing
 
     def state(self) -> RobotState:
         """By its own sensors."""
@@ -75,6 +76,17 @@ class Gripper:
         welded = next((name for name, weld in self._welds.items() if weld.active), None)
         return welded or self.touched()
 
+    def step(self) -> None:
+        """Lose a grasp that slips: the fingers give way and close on nothing."""
+        if self._lost_above is not None and self.state().position[2] > self._lost_above:
+            self._let_go()
+            self._data.ctrl[self._finger_arm] = 0.0
+            self._open_for = int(_SLIPPING / STEP)
+        elif self._open_for:
+            self._open_for -= 1
+            if not self._open_for and self.closed:
+                self._data.ctrl[self._finger_arm] = OPENING / 2
+
     def follow(
         self, waypoints: Sequence[Waypoint], closed: bool | None, opening: float, speed: float
     ) -> Iterator[None]:
@@ -94,7 +106,6 @@ class Gripper:
             share = k / steps
             control[self._arm[:3]] = start + share * (goal - start)
             control[self._arm[3]] = turn + share * (yaw - turn)
-            self._maybe_lose()
             yield
         for _ in range(int(_PATIENCE / STEP)):
             if np.linalg.norm(self._data.qpos[self._at[:3]] - goal) < _ARRIVED:
@@ -128,16 +139,6 @@ class Gripper:
         self._lost_above = None
         for weld in self._welds.values():
             weld.let_go()
-
-    def _maybe_lose(self) -> None:
-        """A grasp that slips: the fingers give way and close on nothing."""
-        if self._lost_above is not None and self.state().position[2] > self._lost_above:
-            self._let_go()
-            self._data.ctrl[self._finger_arm] = 0.0
-            self._slipped = True
-        elif self._slipped and self.touched() is None:
-            self._data.ctrl[self._finger_arm] = OPENING / 2
-            self._slipped = False
 
 
 class Weld:

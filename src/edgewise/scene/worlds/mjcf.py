@@ -60,6 +60,8 @@ def mjcf(spec: WorldSpec, home: Point, size: tuple[int, int], grip_force: float)
   <default>
     <geom material="matte" solref=".01 1" solimp=".95 .99 .001" condim="4" friction="1 .003 .0001"/>
     <equality solref=".008 1" solimp=".98 .995 .001"/>
+    <!-- Walls are smooth to whatever touches them, or what a cover is slid with would climb up and jam. -->
+    <default class="wall"><geom friction=".2 .003 .0001" priority="1"/></default>
   </default>
   <worldbody>
     <light directional="true" castshadow="{shadow}" dir="{_join(light.direction)}" diffuse="{_repeat(light.diffuse)}"
@@ -117,7 +119,7 @@ def _body(thing: Thing) -> str:
         slide = f'type="slide" axis="-1 0 0" range="0 {thing.travel}" damping="3" frictionloss=".3"'
         joint = f'<joint name="{thing.name}" {slide}/>'
     turn = _join((math.cos(thing.yaw / 2), 0.0, 0.0, math.sin(thing.yaw / 2)))
-    look = f'rgba="{_join(thing.colour)} 1" friction="{thing.friction:.6g} .003 .0001"'
+    look = f'rgba="{_join(thing.colour)} 1"'
     geoms = "".join(f"<geom {look} {geom}/>" for geom in _geoms(thing))
     return f'<body name="{thing.name}" pos="{_join(thing.position)}" quat="{turn}">{joint}{geoms}</body>'
 
@@ -125,7 +127,7 @@ def _body(thing: Thing) -> str:
 def _geoms(thing: Thing) -> list[str]:
     """Attributes of the thing's geoms."""
     x, y, z = thing.size
-    solid = f'density="{thing.density:.6g}"'
+    solid = f'density="{thing.density:.6g}" friction="{thing.friction:.6g} .003 .0001"'
     match thing.shape:
         case "cuboid":
             return [f'type="box" size="{_join(thing.size)}" {solid}']
@@ -160,6 +162,10 @@ def _geoms(thing: Thing) -> list[str]:
             ]
 
 
+def _wall(half: Point, at: Point, yaw: float = 0.0) -> str:
+    return f'class="wall" {_box(half, at, yaw)}'
+
+
 def _box(half: Point, at: Point, yaw: float = 0.0) -> str:
     turn = f' euler="0 0 {yaw:.6g}"' if yaw else ""
     return f'type="box" mass=".02" size="{_join(half)}" pos="{_join(at)}"{turn}'
@@ -168,8 +174,8 @@ def _box(half: Point, at: Point, yaw: float = 0.0) -> str:
 def _sides(x: float, y: float, z: float) -> list[str]:
     half = WALL / 2
     return [
-        *(_box((half, y, z), (side * (x - half), 0.0, 0.0)) for side in (-1, 1)),
-        *(_box((x - WALL, half, z), (0.0, side * (y - half), 0.0)) for side in (-1, 1)),
+        *(_wall((half, y, z), (side * (x - half), 0.0, 0.0)) for side in (-1, 1)),
+        *(_wall((x - WALL, half, z), (0.0, side * (y - half), 0.0)) for side in (-1, 1)),
     ]
 
 
@@ -179,7 +185,7 @@ def _ring(radius: float, z: float, count: int) -> list[str]:
     half = radius * math.tan(math.pi / count)
     angles = [2 * math.pi * k / count for k in range(count)]
     return [
-        _box((WALL / 2, half, z), (inner * math.cos(angle), inner * math.sin(angle), 0.0), angle) for angle in angles
+        _wall((WALL / 2, half, z), (inner * math.cos(angle), inner * math.sin(angle), 0.0), angle) for angle in angles
     ]
 
 

@@ -206,6 +206,7 @@ class World:
     def _step(self) -> bool:
         """One physics step; whether a picture is due after it."""
         self.hand.step()
+        self.gripper.step()
         self._mujoco.mj_step(self._model, self._data)
         self._until_frame -= 1
         if self._until_frame:
