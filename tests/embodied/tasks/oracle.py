@@ -57,7 +57,11 @@ class Oracle:
             case "moved":
                 x, y, _ = self.world.position(a)
                 way = np.array(DIRECTIONS[condition.direction])
-                spots = [np.array([x, y]) + way * d + np.array([e, 0]) for d in (0.13, 0.15, 0.17) for e in np.arange(-0.2, 0.21, 0.04)]
+                spots = [
+                    np.array([x, y]) + way * d + np.array([e, 0])
+                    for d in (0.13, 0.15, 0.17)
+                    for e in np.arange(-0.2, 0.21, 0.04)
+                ]
                 self.put(a, *next(s for s in spots if self.is_free(a, s)), 0.0)
             case "bridged":
                 ends = np.array([self.world.position(name) for name in others])
