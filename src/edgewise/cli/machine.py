@@ -18,7 +18,7 @@ _EXTRAS = {
     "local": ("xllamacpp", "torch", "transformers", "gguf", "safetensors", "onnxruntime", "scikit-learn"),
     "train": ("torch", "transformers", "peft", "trl", "accelerate", "datasets"),
     "agents": ("numba", "pettingzoo", "gymnasium"),
-    "sim": ("mujoco",),
+    "sim": ("mujoco", "gymnasium", "imageio", "imageio-ffmpeg", "pillow"),
     "scale": ("ray",),
     "view": ("fastapi", "uvicorn"),
 }
@@ -92,7 +92,7 @@ class Finding:
 
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, what is missing, and how to add it. Exit code 4 if `edgewise checkup` cannot work."""
-    findings = [_machine(), _memory(), _embedded(), _sandbox(), _embedder(), *_extras(), _browser()]
+    findings = [_machine(), _memory(), _embedded(), _sandbox(), _embedder(), *_extras(), _pictures(), _browser()]
     broken = [finding for finding in findings if finding.needed and not finding.ok]
     if as_json:
         print_json({"ok": not broken, "findings": [asdict(finding) for finding in findings]})
@@ -155,6 +155,16 @@ def _embedder() -> Finding:
         return bool(found), ", ".join(found) or "TF-IDF only", fix
 
     return _checked("sentence embedder", ask)
+
+
+def _pictures() -> Finding:
+    def ask() -> tuple[bool, str, str | None]:
+        from edgewise.scene.worlds.render import gl_problem
+
+        what, _, fix = (gl_problem() or "").partition("\n  → ")
+        return not what, what or f"OpenGL by {os.environ['MUJOCO_GL']}", fix or None
+
+    return _checked("pictures of simulated worlds", ask)
 
 
 def _checked(name: str, ask: Callable[[], tuple[bool, str, str | None]], *, needed: bool = False) -> Finding:

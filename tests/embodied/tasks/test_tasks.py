@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_goals_speak_of_what_there_is(task: Task) -> None:
             alike = sorted((t for t in spec.things if t.label == referent.label), key=lambda t: -t.position[1])
             assert alike[referent.index].name == referent.name
             # Nothing that is drawn besides may change the order from left to right.
-            assert all(a.position[1] - b.position[1] > 0.03 for a, b in zip(alike, alike[1:], strict=False))
+            assert all(a.position[1] - b.position[1] > 0.03 for a, b in pairwise(alike))
         assert goal.text and all(part.text for part in goal.steps)
         assert bool(interventions) == (task.suite == "adversarial")
         for thing in spec.things:

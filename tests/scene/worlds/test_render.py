@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 pytest.importorskip("mujoco")
 
-from edgewise.core.errors import MissingExtra, Unsupported
+from edgewise.core.errors import Unsupported
 from edgewise.scene.worlds import render
 from edgewise.scene.worlds.spec import WorldSpec, cube
 from edgewise.scene.worlds.world import World
@@ -24,6 +27,7 @@ def no_gl(monkeypatch: pytest.MonkeyPatch) -> None:
             raise AttributeError("'NoneType' object has no attribute 'glGetError'")
         return real(name, *rest)  # type: ignore[arg-type]
 
+    monkeypatch.setattr(render, "_kept", threading.local())
     monkeypatch.setattr(render.importlib, "import_module", broken)
     monkeypatch.setattr(render.sys, "modules", dict(render.sys.modules))
     monkeypatch.delenv("MUJOCO_GL", raising=False)
@@ -52,10 +56,10 @@ def test_without_mujoco_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     def missing(name: str) -> object:
         raise ModuleNotFoundError("No module named 'mujoco'", name="mujoco")
 
+    monkeypatch.setattr(render, "_kept", threading.local())
     monkeypatch.setattr(render.importlib, "import_module", missing)
     monkeypatch.setattr(render.sys, "modules", dict(render.sys.modules))
-    with pytest.raises(MissingExtra, match="MuJoCo"):
-        render._context(1, 1)
+    assert "edgewise[sim]" in (render.gl_problem() or "")
 
 
 def test_a_second_renderer_draws_what_the_first_does() -> None:
@@ -67,3 +71,28 @@ def test_a_second_renderer_draws_what_the_first_does() -> None:
         again = first.observe()
     assert np.array_equal(small.rgb, again.rgb)
     assert large.rgb.shape == (480, 640, 3) and large.camera.focal[0] == pytest.approx(2 * small.camera.focal[0])
+
+
+def test_a_world_that_was_forgotten_takes_nothing_from_another() -> None:
+    if problem := render.gl_problem():
+        pytest.skip(problem)
+    spec = WorldSpec((cube("red", 0.4, 0.0),))
+    with World(spec, 0) as kept:
+        before = kept.observe()
+        for seed in range(3):
+            World(spec, seed).observe()
+            gc.collect()
+            after = kept.observe()
+            assert np.array_equal(before.rgb, after.rgb) and np.array_equal(before.depth, after.depth)
+
+
+def test_pictures_can_be_drawn_in_another_thread() -> None:
+    if problem := render.gl_problem():
+        pytest.skip(problem)
+
+    def draw() -> bytes:
+        with World(WorldSpec((cube("red", 0.4, 0.0),)), 0) as world:
+            return world.observe().rgb.tobytes()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert set(pool.map(lambda _: draw(), range(4))) == {draw()}

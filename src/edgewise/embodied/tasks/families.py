@@ -33,6 +33,7 @@ from edgewise.embodied.types import Step
 from edgewise.scene.worlds.spec import Thing, WorldSpec, container, cube, cup, cylinder, pad, prism
 
 _EDGE = 0.04  # of everything that is stacked, metres
+_APART = 0.06  # of alike cups along Y, metres
 Spot = tuple[float, float]
 
 
@@ -142,9 +143,12 @@ def hide_restore_hard(rng: np.random.Generator) -> Scenario:
 
 def _hide(rng: np.random.Generator, count: int, others: int, cups: int) -> Scenario:
     names = colours(rng, count)
-    spots = places(rng, [pile(count), *[COVER] * cups, *[CUBE] * others])
+    while True:
+        spots = places(rng, [pile(count), *[COVER] * cups, *[CUBE] * others])
+        # Alike cups are told apart by their places from left to right.
+        if cups == 1 or abs(spots[1][1] - spots[2][1]) > _APART:
+            break
     things = [cube(c, *spots[0], k * _EDGE) for k, c in enumerate(names)]
-    # Alike cups are called by their places from left to right.
     of_cups = sorted(spots[1 : 1 + cups], key=lambda spot: -spot[1])
     covers = [cup("grey", *s, name="cup" if cups == 1 else f"{n}_cup") for s, n in zip(of_cups, _SIDES, strict=False)]
     spec = WorldSpec((*things, *covers, *distractors(rng, spots[1 + cups :], names)))

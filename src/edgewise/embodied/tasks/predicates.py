@@ -61,6 +61,11 @@ class Progress:
         self.reached = 0
         self.times: list[float] = []  # when each step was reached, seconds
 
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        return len(self._goal.steps)
+
     def update(self, truth: Truth) -> None:
         """Take in the next moment."""
         while self.reached < len(self._goal.steps) and self.holds(self._goal.steps[self.reached].conditions, truth):

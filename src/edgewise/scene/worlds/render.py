@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,11 @@ class Renderer:
         import mujoco
 
         self._mujoco, self._model, self._size = mujoco, model, size
-        self._gl = _context(*size)
+        self._gl = _context()
         try:
-            self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+            self._context: Any = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         except Exception as error:
-            self._gl.free()
             raise Unsupported(f"OpenGL cannot draw off screen ({error})", fix=_FIX) from error
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 10)
@@ -98,32 +98,46 @@ class Renderer:
         self._mujoco.mjv_updateScene(self._model, data, self._option, None, self._view, category, self._scene)
 
     def close(self) -> None:
-        """Free the context."""
-        if self._gl is not None:
+        """Free what was drawn with."""
+        if self._context is not None:
             self._gl.make_current()
             self._context.free()
-            self._gl.free()
-            self._gl = None
+            self._context = None
 
 
 def gl_problem() -> str | None:
-    """Why no picture can be drawn here and what to install, or None if it can; opens a context of one pixel."""
+    """Why no picture can be drawn here and what to install, or None if it can."""
     try:
-        context = _context(1, 1)
+        _context()
     except Unsupported as error:
         return str(error)
-    context.free()
     return None
 
 
-def _context(width: int, height: int) -> Any:
-    """A current OpenGL context by the back end that MUJOCO_GL names, or else by the first that works."""
+_kept = threading.local()
+
+
+def _context() -> Any:
+    """The thread's OpenGL context, current.
+
+    There is one for all renderers: a second one would lose what belongs to it when a forgotten renderer of the first
+    is freed.
+    """
+    if getattr(_kept, "process", None) != os.getpid():
+        _kept.context, _kept.process = _new_context(), os.getpid()
+    _kept.context.make_current()
+    return _kept.context
+
+
+def _new_context() -> Any:
+    """A context by the back end that MUJOCO_GL names, or else by the first that works."""
     chosen = os.environ.get("MUJOCO_GL", "").lower()
     tried = []
     for backend in (chosen,) if chosen else tuple(BACKENDS):
         os.environ["MUJOCO_GL"] = backend
         try:
-            context = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
+            # Its size does not matter: pictures are drawn into buffers of their own.
+            context = importlib.import_module(f"mujoco.{backend}").GLContext(1, 1)
             context.make_current()
             return context
         except Exception as error:
