@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from itertools import count
@@ -77,8 +78,19 @@ def render_comparison(comparison: Comparison, first: Profile, second: Profile) -
     return _render("comparison.html.j2", figures=False, comparison=comparison, rows=rows)
 
 
-def _render(template: str, *, figures: bool, **context: Any) -> str:
-    script, style = asset("report.js"), asset("report.css")
+def render_episode(data: Mapping[str, Any], pictures: Sequence[str]) -> str:
+    """The page on which an episode can be played.
+
+    Args:
+        data: As ``edgewise.embodied.timeline.timeline`` makes it.
+        pictures: JPEG in base 64, one for each of its moments.
+    """
+    own = {"script": asset("episode.js"), "style": asset("report.css") + asset("episode.css")}
+    return _render("episode.html.j2", figures=False, data=data, pictures=pictures, **own)
+
+
+def _render(template: str, *, figures: bool, script: str = "", style: str = "", **context: Any) -> str:
+    script, style = script or asset("report.js"), style or asset("report.css")
     plotly = _plotly() if figures else None
     # Only these very scripts may run. Inline styles stay allowed because the figures set them; all text is escaped.
     allowed = " ".join(_hash(code) for code in ([script, plotly.code] if plotly else [script]))
