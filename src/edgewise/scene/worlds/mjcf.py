@@ -17,6 +17,7 @@ TABLE_LOW, TABLE_HIGH = (0.05, -0.55), (1.0, 0.55)  # corners of the table's top
 FLOOR = -0.4
 PARKED: Point = (1.15, 0.0, 0.7)  # where somebody's hand waits, out of sight
 OPENING = 0.08  # greatest distance of the fingers, metres
+CLEAR = 0.0006  # between the walls of what is hollow and what it stands on, metres
 FINGER = (0.009, 0.004, 0.024)  # half extents of a finger
 TIP = 0.012  # the point between the fingertips lies so far above their lower ends
 REACH_LOW, REACH_HIGH = (0.18, -0.42, TIP), (0.8, 0.42, 0.6)  # where the gripper can go
@@ -143,11 +144,11 @@ def _geoms(thing: Thing) -> list[str]:
             return [f'type="box" size="{_join(thing.size)}" contype="0" conaffinity="0"']
         case "cup":
             lid = f'type="cylinder" mass=".02" size="{_join((x - WALL, WALL / 2))}" pos="0 0 {z - WALL / 2:.6g}"'
-            return [*_ring(x, z, 8), lid, _knob(z)]
+            return [*_ring(x, z, 8), lid, _knob(z), *_feet([(x, 0.0), (0.0, y)], z)]
         case "cover":
-            return [*_sides(x, y, z), _plate(x, y, z - WALL / 2), _knob(z)]
+            return [*_sides(x, y, z), _plate(x, y, z - WALL / 2), _knob(z), *_feet([(x, y), (x, -y)], z)]
         case "bin":
-            return [*_sides(x, y, z), _plate(x, y, WALL / 2 - z)]
+            return [*_sides(x, y, z), _plate(x, y, WALL / 2 - z), *_feet([(x, y), (x, -y)], z)]
         case "drawer":
             stem = _box((0.018, 0.006, 0.006), (-x - 0.018, 0.0, z - 0.016))
             handle = _box((0.006, 0.02, 0.02), (-x - 0.042, 0.0, z - 0.006))
@@ -172,25 +173,38 @@ def _box(half: Point, at: Point, yaw: float = 0.0) -> str:
 
 
 def _sides(x: float, y: float, z: float) -> list[str]:
-    half = WALL / 2
+    half, up = WALL / 2, CLEAR / 2
     return [
-        *(_wall((half, y, z), (side * (x - half), 0.0, 0.0)) for side in (-1, 1)),
-        *(_wall((x - WALL, half, z), (0.0, side * (y - half), 0.0)) for side in (-1, 1)),
+        *(_wall((half, y, z - up), (side * (x - half), 0.0, up)) for side in (-1, 1)),
+        *(_wall((x - WALL, half, z - up), (0.0, side * (y - half), up)) for side in (-1, 1)),
     ]
 
 
 def _ring(radius: float, z: float, count: int) -> list[str]:
     """Walls of a regular polygon whose flat sides are ``radius`` from the middle."""
-    inner = radius - WALL / 2
-    half = radius * math.tan(math.pi / count)
+    inner, up = radius - WALL / 2, CLEAR / 2
+    half = (WALL / 2, radius * math.tan(math.pi / count), z - up)
     angles = [2 * math.pi * k / count for k in range(count)]
+    return [_wall(half, (inner * math.cos(angle), inner * math.sin(angle), up), angle) for angle in angles]
+
+
+def _feet(corners: list[tuple[float, float]], z: float) -> list[str]:
+    """Spheres below the corners and their opposites: four points of contact instead of four for every wall."""
     return [
-        _wall((WALL / 2, half, z), (inner * math.cos(angle), inner * math.sin(angle), 0.0), angle) for angle in angles
+        f'type="sphere" mass=".001" size="{WALL / 2}" pos="{_join((side * _inset(x), side * _inset(y), WALL / 2 - z))}"'
+        for x, y in corners
+        for side in (-1, 1)
     ]
 
 
+def _inset(reach: float) -> float:
+    """Of the middle of a wall whose outer side is at ``reach``."""
+    return math.copysign(max(abs(reach) - WALL / 2, 0.0), reach)
+
+
 def _plate(x: float, y: float, level: float) -> str:
-    return _box((x - WALL, y - WALL, WALL / 2), (0.0, 0.0, level))
+    """A lid or a bottom; it does not touch what the feet stand on."""
+    return _box((x - WALL, y - WALL, WALL / 2), (0.0, 0.0, level + CLEAR / 2))
 
 
 def _knob(top: float) -> str:
