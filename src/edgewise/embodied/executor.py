@@ -173,7 +173,7 @@ def _destination(action: Action, beliefs: Beliefs, target: int) -> tuple[tuple[f
         spot = (action.position[0], action.position[1])
         then = beliefs.initial.get(target)
         yaw = then.yaw if then is not None and then.yaw is not None else 0.0
-        return spot, motions.level_below(beliefs, target, spot), yaw
+        return spot, max(motions.level_below(beliefs, target, spot), action.position[2]), yaw
     assert action.reference is not None
     reference = beliefs.centre(action.reference)
     fact = beliefs.objects[action.reference]
