@@ -28,7 +28,8 @@ def timeline(folder: Path) -> dict[str, Any]:
     """
     episode = read_episode(folder)
     cameras = [view.camera() for view in episode.views]
-    moments, before = [], ({}, frozenset())
+    moments: list[dict[str, Any]] = []
+    before: State = ({}, frozenset())
     for (time, view), state in zip(episode.frames, states(folder, episode), strict=True):
         moments.append(_moment(time, state, before, cameras[view]))
         before = state
@@ -74,7 +75,8 @@ def _logged(log: Log, episode: Episode) -> Iterable[State]:
 
 
 def _told(decisions: tuple[Decision, ...], episode: Episode) -> Iterable[State]:
-    place, state = 0, State(({}, frozenset()))
+    place = 0
+    state: State = ({}, frozenset())
     for time, _ in episode.frames:
         while place < len(decisions) and decisions[place].time <= time + 1e-3:
             told = decisions[place]
@@ -202,7 +204,6 @@ def ending(episode: Episode) -> list[str]:
     failed = [(words(a), o, reason) for a, o, reason in episode.actions if o in ("failed", "refused")]
     if failed:
         action, outcome, reason = failed[-1]
-        found.append(
-            f"{len(failed)} of {len(episode.actions)} actions failed or were refused; the last, {action}: {reason or outcome}."
-        )
+        told_of = f"{len(failed)} of {len(episode.actions)} actions failed or were refused"
+        found.append(f"{told_of}; the last, {action}: {reason or outcome}.")
     return [*found, f"The agent stopped because: {episode.reason}."]

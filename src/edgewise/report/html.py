@@ -61,7 +61,7 @@ def render_run(run: Run) -> str:
         return render_report(build_view(run))
     section = SECTIONS[run.manifest.kind](run)
     figures = any(isinstance(block, Figure) for block in section.blocks)
-    about = {"manifest": run.manifest, "status": run.status(), "command": reproduce(run.manifest)}
+    about: dict[str, Any] = {"manifest": run.manifest, "status": run.status(), "command": reproduce(run.manifest)}
     return _render("section.html.j2", figures=figures, section=section, **about)
 
 
