@@ -1,0 +1,398 @@
+"""From connected regions of one colour to things: each is explained by a form, what is left over by another (ours).
+
+Two cubes of one colour that touch are one region. A cube explains half of it; the other half is left over and
+explained in its turn. What the gripper splits is two regions that one form explains. Where two things of one colour
+together look exactly like a third of the catalogue (two cubes end to end like a block of 8 cm), the third is seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgewise.scene.perception.catalogue import FIRST, UNKNOWN, Catalogue
+from edgewise.scene.perception.fit import Forms, Hypotheses, distance, in_world, local, misfit, refine, unseen
+from edgewise.scene.perception.regions import JUMP, Surface
+from edgewise.scene.types import Camera
+
+Indices = npt.NDArray[np.intp]
+OUTLINE = 120  # points of a region that say where its rectangle is
+POINTS = 40  # of them that hypotheses are fitted to
+FEW = 16  # of them that decide which hypotheses are worth fitting
+ROUGH = 3.0  # before that, forms are off by so many times the deviation
+BEST = 6  # hypotheses of a region that are fitted
+STEPS = 4
+ROUNDS = 4  # things of one colour in one region, at most
+SIGMA = 0.0018  # metres: least deviation of a surface from a form
+GROWTH = 0.001  # metres at .9 m by which a sensor's smoothed noise is reckoned with; grows with the square of distance
+SLACK = 0.015  # metres by which extents that are seen may differ from a form's
+OFF = 0.01  # metres from a form's surface: the pixel is something else's
+SCRAP = 5.0  # cost from which part of a region is like nothing
+UNSEEN, HIDDEN, ODD, RARER = (
+    14.0,
+    1.5,
+    1.5,
+    0.04,
+)  # cost of missing and hidden parts, of odd labels, of each place in the catalogue
+TOLERATED = 0.04  # share of missing parts that may be a matter of pixels
+CLOSE = 0.01  # metres
+EDGE_PIXELS = 3  # of a region that border on something nearer
+OVERLAP, DEEP = 0.2, 0.006  # share of a thing that may lie so many metres within another
+MOST_UNIONS = 12
+NEAR = 0.03  # metres between two regions that may be parts of one thing
+
+
+@dataclass
+class Piece:
+    """Pixels that one form explains.
+
+    Attributes:
+        pixels: Flat indices.
+        colour: Class.
+        form: Index of the form.
+        pose: (4,) of the form.
+        cost: Of the best explanation.
+        rival: Of the best one with another noun.
+        origin: Component that it is part of.
+    """
+
+    pixels: Indices
+    colour: int
+    form: int
+    pose: npt.NDArray[np.float32]
+    cost: float
+    rival: float
+    origin: int = 0
+
+
+class Explainer:
+    """Explains regions by a catalogue's forms.
+
+    Args:
+        catalogue: Colours and forms.
+        kin: For each class, the class that it counts as where one thing may show both: white in the shade is grey.
+    """
+
+    def __init__(self, catalogue: Catalogue, kin: npt.NDArray[np.uint8]) -> None:
+        self.catalogue, self.kin, self.forms = catalogue, kin, Forms(catalogue.forms)
+        self.nouns = [form.noun for form in catalogue.forms]
+        self._odd = np.array(
+            [[0 if catalogue.allows(c.name, form.noun) else ODD for form in catalogue.forms] for c in catalogue.colours]
+        )
+
+    def explain(self, surface: Surface, camera: Camera, pixels: Indices, which: Indices, smallest: int) -> list[Piece]:
+        """Things among components, see ``components``."""
+        pieces: list[Piece] = []
+        groups = np.split(pixels, np.flatnonzero(np.diff(which)) + 1) if len(pixels) else []
+        groups = self._joined(surface, camera, groups)
+        origins = list(range(len(groups)))
+        whole: dict[int, Piece] = {}
+        for last in (*[False] * (ROUNDS - 1), True):
+            if not groups:
+                break
+            found = self._fit(surface, camera, groups)
+            groups, sources, origins = [], origins, []
+            for piece, origin in zip(found, sources, strict=True):
+                piece.origin = origin
+                whole.setdefault(origin, replace(piece))
+                rest = [] if last else self._rest(surface, piece, smallest)
+                if rest and len(piece.pixels) >= smallest:
+                    # Without what is left over, the others may be explained otherwise.
+                    rest.append(piece.pixels)
+                else:
+                    pieces.append(piece)
+                groups += rest
+                origins += [origin] * len(rest)
+        pieces = self._merged(surface, self._worthwhile(pieces, whole))
+        self._shared_out(surface, pieces)
+        return pieces
+
+    def _worthwhile(self, pieces: list[Piece], whole: dict[int, Piece]) -> list[Piece]:
+        """The pieces, or the whole region where they go through one another: a thing that lies askew, say."""
+        parts: dict[int, list[Piece]] = {}
+        for piece in pieces:
+            parts.setdefault(piece.origin, []).append(piece)
+        kept: list[Piece] = []
+        for origin, group in parts.items():
+            kept += [whole[origin]] if len(group) > 1 and self._overlap(group) > OVERLAP else group
+        return kept
+
+    def _overlap(self, pieces: list[Piece]) -> float:
+        """Greatest share of one piece's sample points that lies within another, well below its surface."""
+        forms = np.array([piece.form for piece in pieces])
+        poses = np.stack([piece.pose for piece in pieces])
+        points = in_world(poses, self.forms.samples[forms])
+        count = len(pieces)
+        one, other = np.nonzero(~np.eye(count, dtype=bool))
+        d, _ = distance(self.forms, forms[other], local(poses[other], points[one]))
+        return float((d < -DEEP).mean(axis=1).max())
+
+    def _joined(self, surface: Surface, camera: Camera, groups: list[Indices]) -> list[Indices]:
+        """The groups, those of one colour and near one another put together where one form explains them better."""
+        flat = surface.points.reshape(-1, 3)
+        colours = [int(self.kin[surface.classes.ravel()[group[0]]]) for group in groups]
+        low = np.array([flat[group].min(axis=0) for group in groups]).reshape(-1, 3)
+        high = np.array([flat[group].max(axis=0) for group in groups]).reshape(-1, 3)
+        apart = np.maximum(low[:, None] - high[None], low[None] - high[:, None]).max(axis=2)
+        pairs = [(i, j) for i, j in zip(*np.nonzero(np.triu(apart < NEAR, 1)), strict=True) if colours[i] == colours[j]]
+        if not pairs:
+            return groups
+        unions = [frozenset((int(i), int(j))) for i, j in pairs]
+        for _ in range(2):
+            unions += {a | b for a in unions for b in unions if a & b}
+        unions = sorted(set(unions), key=lambda union: (-len(union), sorted(union)))[:MOST_UNIONS]
+        alone = sorted(frozenset().union(*unions))
+        found = self._fit(
+            surface,
+            camera,
+            [np.concatenate([groups[k] for k in union]) for union in unions] + [groups[k] for k in alone],
+        )
+        single = dict(zip(alone, found[len(unions) :], strict=True))
+        taken: set[int] = set()
+        together = []
+        for union, piece in sorted(zip(unions, found, strict=False), key=lambda pair: pair[1].cost):
+            sizes = [len(groups[k]) for k in union]
+            apart_cost = sum(single[k].cost * n for k, n in zip(union, sizes, strict=True)) / sum(sizes)
+            if piece.cost < apart_cost and not union & taken:
+                taken |= union
+                together.append(piece.pixels)
+        return [group for k, group in enumerate(groups) if k not in taken] + together
+
+    def best(self, surface: Surface, camera: Camera, pixels: Indices) -> Piece:
+        """The best explanation of pixels of one colour."""
+        return self._fit(surface, camera, [pixels])[0]
+
+    def _fit(self, surface: Surface, camera: Camera, groups: list[Indices]) -> list[Piece]:
+        """The best form of each group of pixels."""
+        forms = self.forms
+        chosen = np.stack([group[np.linspace(0, len(group) - 1, OUTLINE).astype(np.intp)] for group in groups])
+        outline = _smooth(surface, chosen)
+        points = outline[:, :: OUTLINE // POINTS]
+        colours = surface.classes.ravel()[chosen[:, 0]]
+        far = surface.depth.ravel()[chosen].mean(axis=1)
+        sigma = np.hypot(SIGMA, GROWTH * (far / 0.9) ** 2).astype(np.float32)
+        hideable = _hideable(surface, groups)
+        hypotheses = self._starts(outline, hideable)
+        without = np.bincount(hypotheses.owner, minlength=len(groups)) == 0
+        if without.any():
+            hypotheses = self._starts(outline, hideable | without)
+        kin = self.kin
+        alike = kin[surface.classes]
+        odd = RARER * hypotheses.form + self._odd[colours[hypotheses.owner] - FIRST, hypotheses.form]
+
+        def cost(
+            some: Hypotheses, extra: npt.NDArray[np.float64], count: int, sigma: npt.NDArray[np.float32]
+        ) -> npt.NDArray[np.float64]:
+            gone, hidden = unseen(forms, some, camera, surface.depth, alike, kin[colours[some.owner]], surface.plane)
+            fit = misfit(forms, some, points[some.owner][:, :: POINTS // count], sigma[some.owner])
+            return np.asarray(fit + UNSEEN * np.maximum(gone - TOLERATED, 0) + HIDDEN * hidden + extra)
+
+        early = cost(hypotheses, odd, FEW, ROUGH * sigma)
+        # The best start of every form, then the best forms.
+        order = np.lexsort((early, hypotheses.form, hypotheses.owner))
+        order = order[_rank(hypotheses.owner[order] * len(forms.forms) + hypotheses.form[order]) == 0]
+        order = order[np.lexsort((early[order], hypotheses.owner[order]))]
+        kept = order[_rank(hypotheses.owner[order]) < BEST]
+        hypotheses, odd = hypotheses[kept], odd[kept]
+        refine(forms, hypotheses, points[hypotheses.owner], sigma[hypotheses.owner], STEPS)
+        final = cost(hypotheses, odd, POINTS, sigma)
+        pieces = []
+        for k, group in enumerate(groups):
+            mine = np.flatnonzero(hypotheses.owner == k)
+            best = mine[np.argmin(final[mine])]
+            noun = self.nouns[hypotheses.form[best]]
+            others = [final[h] for h in mine if self.nouns[hypotheses.form[h]] != noun]
+            pieces.append(
+                Piece(
+                    group, int(colours[k]), int(hypotheses.form[best]), hypotheses.pose[best], float(final[best]),
+                    min(others, default=float("inf")),
+                )
+            )  # fmt: skip
+        return pieces
+
+    def _starts(self, points: npt.NDArray[np.float32], hideable: npt.NDArray[np.bool_]) -> Hypotheses:
+        """Every form at the places where the box around a region's points (c, k, 3) suggests it.
+
+        What nothing hides is not much larger than it looks.
+        """
+        forms = self.forms
+        yaws, lows, highs = _rectangles(points)
+        heights = np.sort(points[..., 2], axis=1)
+        bottom, top = heights[:, 2], heights[:, -3]
+        everyone, every = (
+            a.ravel() for a in np.meshgrid(np.arange(len(points)), np.arange(len(forms.forms)), indexing="ij")
+        )
+        form, owner, pose = [], [], []
+        for yaw, low, high, wanted in zip(yaws, lows, highs, (yaws[0] == yaws[0], yaws[0] != yaws[1]), strict=True):
+            for turn in range(int(forms.turns.max())):
+                some = wanted[everyone] & (forms.turns[every] > turn)
+                fo, ow = every[some], everyone[some]
+                angle = yaw[ow] + turn * np.pi / 2
+                # The rectangle's box in the form's frame.
+                lo, hi = _turned(low[ow], high[ow], turn)
+                spare = (forms.high[fo] - forms.low[fo])[:, :2] - (hi - lo)
+                loose = np.abs(spare) > SLACK
+                tall = forms.high[fo][:, 2] - forms.low[fo][:, 2]
+                # Its top is seen, unless something nearer hides it; then its foot may be.
+                other = hideable[ow] & (np.abs(tall - top[ow] + bottom[ow]) > SLACK)
+                size = (forms.high[fo] - forms.low[fo])[:, :2]
+                fitting = hideable[ow] | (
+                    (spare < SLACK + size / 4).all(axis=1) & (tall < top[ow] - bottom[ow] + SLACK)
+                )
+                for side in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                    use = fitting & ~((np.array(side) == 1) & ~loose).any(axis=1)
+                    # Align the lower, the upper, or the middle of the form's box with that of the rectangle.
+                    start = np.where(loose, side, 0.5)
+                    at = lo + (hi - lo) * start - (forms.low[fo][:, :2] * (1 - start) + forms.high[fo][:, :2] * start)
+                    x = np.cos(angle) * at[:, 0] - np.sin(angle) * at[:, 1]
+                    y = np.sin(angle) * at[:, 0] + np.cos(angle) * at[:, 1]
+                    for z, fits in (
+                        (top[ow] - forms.high[fo][:, 2], use),
+                        (bottom[ow] - forms.low[fo][:, 2], use & other),
+                    ):
+                        z = np.maximum(z, -forms.low[fo][:, 2])
+                        form.append(fo[fits])
+                        owner.append(ow[fits])
+                        pose.append(np.stack((x, y, z, angle), axis=1)[fits])
+        return Hypotheses(np.concatenate(form), np.concatenate(owner), np.concatenate(pose).astype(np.float32))
+
+    def _rest(self, surface: Surface, piece: Piece, smallest: int) -> list[Indices]:
+        """Groups of a piece's pixels that lie off its form; they are taken from it."""
+        from scipy.ndimage import label
+
+        points = surface.points.reshape(-1, 3)[piece.pixels][None]
+        d, _ = distance(self.forms, np.array([piece.form]), local(piece.pose[None], points))
+        off = np.abs(d[0]) > OFF
+        if off.sum() < smallest:
+            return []
+        width = surface.classes.shape[1]
+        rows, columns = np.divmod(piece.pixels, width)
+        picture = np.zeros((np.ptp(rows) + 1, np.ptp(columns) + 1), dtype=bool)
+        picture[rows[off] - rows.min(), columns[off] - columns.min()] = True
+        labels, _ = label(picture)
+        of = labels[rows - rows.min(), columns - columns.min()]
+        sizes = np.bincount(of)
+        sizes[0] = 0
+        groups = [piece.pixels[of == k] for k in np.flatnonzero(sizes >= smallest)]
+        if groups:
+            piece.pixels = piece.pixels[(of == 0) | (sizes[of] < smallest)]
+        return groups
+
+    def _merged(self, surface: Surface, pieces: list[Piece]) -> list[Piece]:
+        """Pieces of one colour that the form of a larger one explains go to it, and so do scraps that no form fits."""
+        pieces = sorted((p for p in pieces if len(p.pixels)), key=lambda p: (p.cost > SCRAP, -len(p.pixels)))
+        flat = surface.points.reshape(-1, 3)
+        kept: list[Piece] = []
+        for piece in pieces:
+            mine = flat[piece.pixels[:: max(1, len(piece.pixels) // 30)]]
+            best, least = None, np.inf
+            for other in kept:
+                if (
+                    self.kin[other.colour] != self.kin[piece.colour]
+                    or np.linalg.norm(mine.mean(axis=0) - other.pose[:3]) > 0.2
+                ):
+                    continue
+                d, _ = distance(self.forms, np.array([other.form]), local(other.pose[None], mine[None]))
+                off = float((np.abs(d) > OFF).mean())
+                far = float(np.abs(d).mean())
+                joins = off < 0.15 or (piece.cost > SCRAP and other.origin == piece.origin)
+                if joins and far < least:
+                    best, least = other, far
+            if best is None:
+                kept.append(piece)
+            else:
+                best.pixels = np.concatenate((best.pixels, piece.pixels))
+        return kept
+
+    def _shared_out(self, surface: Surface, pieces: list[Piece]) -> None:
+        """Pixels of a region that several forms explain go to the nearest of them."""
+        flat = surface.points.reshape(-1, 3)
+        for origin in {piece.origin for piece in pieces}:
+            mine = [piece for piece in pieces if piece.origin == origin]
+            if len(mine) < 2:
+                continue
+            pixels = np.concatenate([piece.pixels for piece in mine])
+            forms = np.array([piece.form for piece in mine])
+            poses = np.stack([piece.pose for piece in mine])
+            points = np.broadcast_to(flat[pixels], (len(mine), len(pixels), 3))
+            d, _ = distance(self.forms, forms, local(poses, points))
+            nearest = np.abs(d).argmin(axis=0)
+            for k, piece in enumerate(mine):
+                piece.pixels = pixels[nearest == k]
+
+
+def _rank(groups: Indices) -> Indices:
+    """Place of each element in its run of equal elements."""
+    return np.arange(len(groups)) - np.searchsorted(groups, groups)
+
+
+def _hideable(surface: Surface, groups: list[Indices]) -> npt.NDArray[np.bool_]:
+    """Whether something that is no farther borders on a group (g,), or the image's border, so that it may go on."""
+    height, width = surface.depth.shape
+    depth, classes = surface.depth.ravel(), surface.classes.ravel()
+    pixels = np.concatenate(groups)
+    of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    number = np.full(depth.size, -1, dtype=np.int32)
+    number[pixels] = of
+    rows, columns = np.divmod(pixels, width)
+    bordering = np.zeros(len(pixels), dtype=bool)
+    for dy, dx in ((0, -1), (0, 1), (-1, 0), (1, 0)):
+        y, x = rows + dy, columns + dx
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        other = np.where(inside, y * width + x, 0)
+        near = (classes[other] != UNKNOWN) & (number[other] != of) & (depth[other] < depth[pixels] + CLOSE)
+        bordering |= near | ~inside
+    return np.bincount(of[bordering], minlength=len(groups)) >= EDGE_PIXELS
+
+
+def _smooth(surface: Surface, chosen: Indices) -> npt.NDArray[np.float32]:
+    """Points (c, k, 3) of pixels (c, k), their depth averaged over those neighbours that show the same surface."""
+    height, width = surface.depth.shape
+    depth, classes = surface.depth.ravel(), surface.classes.ravel()
+    rows, columns = np.divmod(chosen, width)
+    own, kind = depth[chosen], classes[chosen]
+    total, count = own.copy(), np.ones_like(own)
+    for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
+        other = np.clip(rows + dy, 0, height - 1) * width + np.clip(columns + dx, 0, width - 1)
+        same = (classes[other] == kind) & (np.abs(depth[other] - own) < JUMP / 2)
+        total += np.where(same, depth[other], 0)
+        count += same
+    points = surface.points.reshape(-1, 3)[chosen]
+    # A point moves along its ray by the change of depth.
+    rays = surface.rays.reshape(-1, 3)[chosen]
+    change = (total / count - own)[..., None] * rays
+    change[..., 2] -= change[..., :2] @ surface.plane[:2].astype(np.float32)
+    return points + change
+
+
+def _rectangles(points: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.floating], ...]:
+    """Two rectangles around each region seen from above: the smallest, and that whose sides lie closest to the points.
+
+    The first suits a top face, the second two upright faces, which fill any rectangle alike.
+
+    Returns:
+        Yaws (2, c), least and greatest corners (2, c, 2) in axes turned by the yaw.
+    """
+    angles = np.deg2rad(np.arange(0, 90, 3.0)).astype(np.float32)
+    axes = np.stack((np.cos(angles), np.sin(angles)))
+    along = points[..., :2] @ axes
+    across = points[..., :2] @ np.stack((-axes[1], axes[0]))
+    low = np.stack((along.min(axis=1), across.min(axis=1)), axis=-1)  # (c, angles, 2)
+    high = np.stack((along.max(axis=1), across.max(axis=1)), axis=-1)
+    area = np.prod(high - low, axis=-1)
+    side = [np.minimum(v - low[:, None, :, k], high[:, None, :, k] - v) for k, v in enumerate((along, across))]
+    closeness = np.minimum(*side).mean(axis=1)
+    best = np.stack((np.argmin(area, axis=1), np.argmin(closeness, axis=1)))
+    each = np.arange(len(points))
+    return angles[best], low[each, best], high[each, best]
+
+
+def _turned(
+    low: npt.NDArray[np.floating], high: npt.NDArray[np.floating], turn: int
+) -> tuple[npt.NDArray[np.floating], ...]:
+    """A box's corners (n, 2) in axes that are turned by so many quarter turns."""
+    for _ in range(turn):
+        low, high = np.stack((low[:, 1], -high[:, 0]), axis=1), np.stack((high[:, 1], -low[:, 0]), axis=1)
+    return low, high
