@@ -15,9 +15,11 @@ from edgewise.core.errors import BadInput  # noqa: E402
 from edgewise.scene.types import ROBOT  # noqa: E402
 from edgewise.scene.worlds.hand import Carry  # noqa: E402
 from edgewise.scene.worlds.spec import (  # noqa: E402
+    COLOURS,
     STILL,
     Randomisation,
     Thing,
+    View,
     WorldSpec,
     ball,
     box,
@@ -260,3 +262,41 @@ def test_bad_specs_name_what_is_wrong() -> None:
         SCENE["blue"]
     with pytest.raises(BadInput, match="pictures per second"):
         World(SCENE, rate=0)
+    with pytest.raises(BadInput, match="MuJoCo refuses"):
+        World(WorldSpec((replace(cube("red", 0.4, 0), size=(0.0, 0.02, 0.02)),)))
+    with World(SCENE) as world:
+        for wrong in (
+            lambda: world.position("blue"),
+            lambda: world.exchange("red", "orange pad"),
+            lambda: world.hand.perform([Carry("orange pad", (0.4, 0, 0.02))]),
+            lambda: world.hand.perform([Carry("red", "blue")]),
+        ):
+            with pytest.raises(BadInput):
+                wrong()
+
+
+def test_names_that_the_model_uses_itself_are_free() -> None:
+    names = ("left", "right", "x", "yaw", "camera", "matte")
+    with still(*(cube("red", 0.35, 0.1 * k - 0.25, name=name) for k, name in enumerate(names))) as world:
+        go(world.wait(0.2))
+        assert world.truth().visible.min() > 0.9
+
+
+def test_the_camera_may_look_straight_down() -> None:
+    spec = WorldSpec((cube("red", 0.4, 0.1),), view=View((0.4, 0.0, 1.0), (0.4, 0.0, 0.0)))
+    with World(spec, randomise=STILL) as world:
+        shot, regions = world.observe(), world.segmentation()
+        rows, columns = np.nonzero(regions.map == 1)
+        points = shot.camera.back_project(rows, columns, shot.depth[rows, columns].astype(float))
+    assert np.median(points, axis=0) == pytest.approx([0.4, 0.1, 0.04], abs=0.003)
+    assert columns.mean() < 160  # left is on the left
+
+
+def test_thirty_things_are_seen_apart() -> None:
+    spots = [(0.33 + 0.07 * (k % 5), -0.27 + 0.108 * (k // 5)) for k in range(30)]
+    things = (cube(list(COLOURS)[k % 7], *spot, name=f"cube{k}") for k, spot in enumerate(spots))
+    with still(*things) as world:
+        truth = world.truth()
+        assert set(np.unique(truth.map)) >= set(range(1, 31))
+        go(world.wait(0.4))
+        assert np.abs(world.truth().positions - truth.positions).max() < 1e-3

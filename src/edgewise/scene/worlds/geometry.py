@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.scene.types import Floats
 from edgewise.scene.worlds.mjcf import FINGERS
-from edgewise.scene.worlds.spec import HAND, KNOB, ROBOT_NAME, TABLE, WALL, Thing
+from edgewise.scene.worlds.spec import FLOOR, HAND, KNOB, ROBOT_NAME, TABLE, WALL, Thing
 
 LEVEL = 0.012  # a thing rests on another if its lower face is so close to the other's top, metres
 
@@ -45,7 +45,7 @@ class Boxes:
         name_of = {body: thing.name for body, thing in zip(bodies, things, strict=True)}
         name_of |= dict.fromkeys(robot, ROBOT_NAME) | {0: TABLE, model.body(HAND).id: HAND}
         self._name_of_geom = [name_of[int(body)] for body in model.geom_bodyid]
-        self._name_of_geom[model.geom("floor").id] = "floor"
+        self._name_of_geom[model.geom(FLOOR).id] = FLOOR
         # Values of a segmentation's map by geom, its last entry for pixels that show nothing.
         self.map_of_geom = np.zeros(model.ngeom + 1, np.int16)
         for geom, body in enumerate(model.geom_bodyid):

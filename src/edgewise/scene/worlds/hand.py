@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewise.core.errors import BadInput
 from edgewise.scene.types import Point
 from edgewise.scene.worlds.gripper import Weld
 from edgewise.scene.worlds.mjcf import PARKED, STEP
@@ -71,7 +72,15 @@ class Hand:
         return x, y, z
 
     def perform(self, script: Sequence[Carry]) -> None:
-        """Begin to do these things one after the other, after those under way."""
+        """Begin to do these things one after the other, after those under way.
+
+        Raises:
+            BadInput: There is no such thing, or it never moves.
+        """
+        for carry in script:
+            for name in (carry.thing, carry.to):
+                if isinstance(name, str) and name not in self._bodies:
+                    raise BadInput(f"no thing {name!r} that can be moved", fix=f"one of: {', '.join(self._bodies)}")
         self._script = self._run(tuple(script), self._script)
 
     def step(self) -> None:

@@ -10,19 +10,19 @@ from __future__ import annotations
 import math
 
 from edgewise.scene.types import Point
-from edgewise.scene.worlds.spec import HAND, KNOB, ROBOT_NAME, TABLE, WALL, Thing, WorldSpec
+from edgewise.scene.worlds.spec import FLOOR, HAND, KNOB, ROBOT_NAME, TABLE, WALL, Thing, WorldSpec
 
 STEP = 0.004  # seconds per physics step
 TABLE_LOW, TABLE_HIGH = (0.05, -0.55), (1.0, 0.55)  # corners of the table's top
-FLOOR = -0.4
+DEEP = -0.4  # height of the floor, metres
 PARKED: Point = (1.15, 0.0, 0.7)  # where somebody's hand waits, out of sight
 OPENING = 0.08  # greatest distance of the fingers, metres
 CLEAR = 0.0006  # between the walls of what is hollow and what it stands on, metres
 FINGER = (0.009, 0.004, 0.024)  # half extents of a finger
 TIP = 0.012  # the point between the fingertips lies so far above their lower ends
 REACH_LOW, REACH_HIGH = (0.18, -0.42, TIP), (0.8, 0.42, 0.6)  # where the gripper can go
-JOINTS = ("x", "y", "z", "yaw")
-FINGERS = ("left", "right")
+JOINTS = tuple(f"{ROBOT_NAME}:{axis}" for axis in ("x", "y", "z", "yaw"))
+FINGERS = tuple(f"{ROBOT_NAME}:{side}" for side in ("left", "right"))
 _NEAR, _FAR = 0.05, 5.0  # clipping planes, metres
 
 
@@ -90,8 +90,10 @@ def _camera(spec: WorldSpec) -> str:
     """The camera looks from ``view.position`` to ``view.target``, its picture's upper edge upwards."""
     eye, target = spec.view.position, spec.view.target
     forward = [t - e for t, e in zip(target, eye, strict=True)]
-    right = (forward[1], -forward[0], 0.0)  # forward x Z
-    up = (-forward[2] * forward[0], -forward[2] * forward[1], forward[0] ** 2 + forward[1] ** 2)
+    flat = math.hypot(*forward[:2])
+    # Straight down, the far side is above.
+    x, y = (forward[0] / flat, forward[1] / flat) if flat else (1.0, 0.0)
+    right, up = (y, -x, 0.0), (-forward[2] * x, -forward[2] * y, flat)
     return f'<camera name="camera" pos="{_join(eye)}" xyaxes="{_join((*right, *up))}" fovy="{spec.view.angle:.6g}"/>'
 
 
@@ -99,7 +101,7 @@ def _table() -> str:
     middle = [(low + high) / 2 for low, high in zip(TABLE_LOW, TABLE_HIGH, strict=True)]
     half = [(high - low) / 2 for low, high in zip(TABLE_LOW, TABLE_HIGH, strict=True)]
     return (
-        f'<geom name="floor" type="plane" size="4 4 .1" pos="0 0 {FLOOR}" rgba=".3 .33 .36 1"/>'
+        f'<geom name="{FLOOR}" type="plane" size="4 4 .1" pos="0 0 {DEEP}" rgba=".3 .33 .36 1"/>'
         f'<geom name="{TABLE}" type="box" size="{_join((*half, 0.02))}" pos="{_join((*middle, -0.02))}" '
         'rgba=".8 .8 .8 1"/>'
     )
@@ -215,8 +217,8 @@ def _gripper(home: Point) -> str:
     """The gripper's frame is the point between the fingertips."""
     dark = 'rgba=".07 .07 .08 1"'
     joints = "".join(
-        f'<joint name="{axis}" type="slide" axis="{_join(tuple(float(k == n) for k in range(3)))}"/>'
-        for n, axis in enumerate("xyz")
+        f'<joint name="{name}" type="slide" axis="{axis}"/>'
+        for name, axis in zip(JOINTS, ("1 0 0", "0 1 0", "0 0 1"), strict=False)
     )
     lift = FINGER[2] - TIP
     fingers = "".join(
@@ -228,7 +230,7 @@ def _gripper(home: Point) -> str:
     palm = 2 * FINGER[2] - TIP + 0.012
     return (
         f'<body name="{ROBOT_NAME}" gravcomp="1" pos="{_join(home)}">{joints}'
-        '<joint name="yaw" type="hinge" axis="0 0 1" armature=".005"/>'
+        f'<joint name="{JOINTS[3]}" type="hinge" axis="0 0 1" armature=".005"/>'
         f'<geom type="box" size=".016 .056 .012" pos="0 0 {palm:.6g}" mass=".6" {dark}/>'
         f'<geom type="cylinder" size=".02 .2" pos="0 0 {palm + 0.21:.6g}" mass=".4" {dark}/>'
         f"{fingers}</body>"
@@ -236,8 +238,8 @@ def _gripper(home: Point) -> str:
 
 
 def _actuators(grip_force: float) -> str:
-    arm = "".join(f'<position name="{axis}" joint="{axis}" kp="5000" kv="150"/>' for axis in "xyz")
-    turn = '<position name="yaw" joint="yaw" kp="40" kv="1"/>'
+    arm = "".join(f'<position name="{name}" joint="{name}" kp="5000" kv="150"/>' for name in JOINTS[:3])
+    turn = f'<position name="{JOINTS[3]}" joint="{JOINTS[3]}" kp="40" kv="1"/>'
     fingers = "".join(
         f'<position name="{name}" joint="{name}" kp="1500" kv="10" forcerange="-{grip_force} {grip_force}"/>'
         for name in FINGERS

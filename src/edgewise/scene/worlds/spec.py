@@ -30,7 +30,7 @@ WALL = 0.004  # thickness of hollow things, metres
 KNOB = (0.012, 0.012, 0.015)  # half extents of the handle on top of a cover
 CUBE = 0.02  # half the edge of a cube
 HAND = "hand"
-TABLE = "table"
+TABLE, FLOOR = "table", "floor"
 ROBOT_NAME = "robot"
 
 
@@ -124,7 +124,7 @@ class WorldSpec:
 
     def __post_init__(self) -> None:
         names = [thing.name for thing in self.things]
-        taken = {TABLE, ROBOT_NAME, HAND}
+        taken = {TABLE, FLOOR, ROBOT_NAME, HAND}
         for name in names:
             if names.count(name) > 1 or name in taken:
                 raise BadInput(f"the name {name!r} is taken", field="things", fix="give every thing a name of its own")

@@ -147,8 +147,12 @@ class World:
         )
 
     def position(self, name: str) -> Point:
-        """Centre of a thing."""
-        x, y, z = (float(v) for v in self._data.body(name).xpos)
+        """Centre of a thing.
+
+        Raises:
+            BadInput: There is no such thing.
+        """
+        x, y, z = (float(v) for v in self._data.body(self.spec[name].name).xpos)
         return x, y, z
 
     def follow(
@@ -182,11 +186,19 @@ class World:
         return all(low <= p <= high for low, p, high in zip(REACH_LOW, position, REACH_HIGH, strict=True))
 
     def exchange(self, a: str, b: str) -> None:
-        """Two things that move freely change places at once."""
+        """Two things that move freely change places at once.
+
+        Raises:
+            BadInput: There is no such thing, or it does not move freely.
+        """
+        for name in (a, b):
+            if self.spec[name].fixed or name in self._drawers:
+                raise BadInput(f"{name!r} does not move freely", field="exchange")
         places = [self._data.joint(self._model.body(name).jntadr[0]).qpos for name in (a, b)]
         here, there = (place.copy() for place in places)
         places[0][:], places[1][:] = there, here
         self._exchanged |= {a, b}
+        self._map = None
         self._refresh()
 
     def close(self) -> None:
