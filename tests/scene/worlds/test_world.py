@@ -292,6 +292,13 @@ def test_the_camera_may_look_straight_down() -> None:
     assert columns.mean() < 160  # left is on the left
 
 
+def test_a_table_may_be_empty() -> None:
+    with World(WorldSpec(())) as world:
+        go(world.wait(0.2))
+        assert world.truth().names == () and not world.segmentation().map.any()
+        assert world.observe().depth.max() > 1
+
+
 def test_thirty_things_are_seen_apart() -> None:
     spots = [(0.33 + 0.07 * (k % 5), -0.27 + 0.108 * (k // 5)) for k in range(30)]
     things = (cube(list(COLOURS)[k % 7], *spot, name=f"cube{k}") for k, spot in enumerate(spots))

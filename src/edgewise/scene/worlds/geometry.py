@@ -33,15 +33,16 @@ class Boxes:
     """
 
     def __init__(self, model: Any, things: tuple[Thing, ...]) -> None:
-        bodies = [model.body(thing.name).id for thing in things]
-        owner = np.array([bodies.index(b) if b in bodies else -1 for b in model.geom_bodyid])
-        self._geoms = np.concatenate([np.flatnonzero(owner == k) for k in range(len(things))])
-        counts = [int((owner == k).sum()) for k in range(len(things))]
-        self._first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
+        bodies = [int(model.body(thing.name).id) for thing in things]
+        owner = np.array([bodies.index(b) if b in bodies else -1 for b in model.geom_bodyid.tolist()])
+        order = np.argsort(owner, kind="stable")
+        self._geoms = order[owner[order] >= 0]
+        counts = np.bincount(owner[self._geoms], minlength=len(things))
+        self._first = np.cumsum(counts) - counts
         box = model.geom_aabb[self._geoms]
         self._middle, self._half = box[:, :3], box[:, 3:]
         robot = {model.body(name).id for name in (ROBOT_NAME, *FINGERS)}
-        self._model, self.bodies = model, np.array(bodies)
+        self.bodies = np.array(bodies, int)
         name_of = {body: thing.name for body, thing in zip(bodies, things, strict=True)}
         name_of |= dict.fromkeys(robot, ROBOT_NAME) | {0: TABLE, model.body(HAND).id: HAND}
         self._name_of_geom = [name_of[int(body)] for body in model.geom_bodyid]

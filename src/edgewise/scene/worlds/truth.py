@@ -168,7 +168,8 @@ class TruthLog:
         resting = {name for k, name in enumerate(truth.names) if self._rests(truth, k, name)}
         # What carries comes first, so that its event can be named as the cause.
         for name in sorted(resting, key=lambda name: self._states[name].carrier is not None):
-            if self._states[name].carrier in (None, *resting):
+            carrier = self._states[name].carrier
+            if carrier is None or carrier in resting or self._states[carrier].gone:
                 self._come_to_rest(truth, name)
         for k, name in enumerate(truth.names):
             self._look(truth, k, name)
