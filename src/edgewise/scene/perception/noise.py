@@ -29,13 +29,13 @@ class SensorNoise(Record):
         confusion: Probability that a detection has the label of another thing in the frame.
     """
 
-    depth: float = Field(0.002, ge=0)
-    growth: float = Field(2.0, ge=0)
-    dropout: float = Field(0.002, ge=0, le=1)
-    edge_dropout: float = Field(0.3, ge=0, le=1)
-    boundary: float = Field(0.1, ge=0, le=1)
-    missed: float = Field(0.002, ge=0, le=1)
-    confusion: float = Field(0.001, ge=0, le=1)
+    depth: float = Field(default=0.002, ge=0)
+    growth: float = Field(default=2.0, ge=0)
+    dropout: float = Field(default=0.002, ge=0, le=1)
+    edge_dropout: float = Field(default=0.3, ge=0, le=1)
+    boundary: float = Field(default=0.1, ge=0, le=1)
+    missed: float = Field(default=0.002, ge=0, le=1)
+    confusion: float = Field(default=0.001, ge=0, le=1)
 
     @classmethod
     def none(cls) -> SensorNoise:
