@@ -14,6 +14,7 @@ needs_pictures()
 
 from edgewise.core.errors import BadInput  # noqa: E402
 from edgewise.embodied.tasks import SUITES, TASKS, Referee, Task, find_task, suite  # noqa: E402
+from edgewise.embodied.tasks.layout import COVER, places  # noqa: E402
 from edgewise.scene.types import NOUNS, Kind  # noqa: E402
 from edgewise.scene.worlds.mjcf import REACH_HIGH, REACH_LOW  # noqa: E402
 from edgewise.scene.worlds.truth import TruthLog  # noqa: E402
@@ -135,3 +136,8 @@ def test_what_is_done_in_hiding_is_not_seen(seed: int) -> None:
 def test_what_is_slid_in_sight_is_seen(name: str) -> None:
     moves = [e for e in after_covering(name, 0).events if e.kind == Kind.MOVE]
     assert {"red"} <= {e.name for e in moves} and all(e.seen for e in moves)
+
+
+def test_too_many_things_find_no_room() -> None:
+    with pytest.raises(BadInput, match="no room for 40 things"):
+        places(np.random.default_rng(0), [COVER] * 40)

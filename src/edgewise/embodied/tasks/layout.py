@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewise.core.errors import BadInput
 from edgewise.embodied.types import Goal, Predicate, Referent, Step
 from edgewise.scene.worlds.spec import View, WorldSpec
 
@@ -54,7 +55,7 @@ def places(rng: np.random.Generator, spaces: Iterable[Space]) -> list[tuple[floa
     """Middles (x, y) for the spaces, drawn uniformly among arrangements in which each is reached and seen.
 
     Raises:
-        RuntimeError: There is no room: a task asks for too much.
+        BadInput: There is no room: a task asks for too much.
     """
     wanted = list(spaces)
     # The largest are placed first: they find room more easily.
@@ -72,7 +73,7 @@ def places(rng: np.random.Generator, spaces: Iterable[Space]) -> list[tuple[floa
                 break
         if len(found) == len(wanted):
             return [found[k] for k in range(len(wanted))]
-    raise RuntimeError(f"no room for {len(wanted)} things")
+    raise BadInput(f"no room for {len(wanted)} things", field="spaces", fix="ask for fewer, or for larger regions")
 
 
 def _apart(a: Space, at: tuple[float, float], b: Space, there: tuple[float, float]) -> bool:
