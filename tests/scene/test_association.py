@@ -18,7 +18,7 @@ CONFIG = MemoryConfig()
 def made_of(expected: Any, labels: list[str], gates: Any, found: Any, found_labels: list[str]) -> Assignment:
     """Cubes of 4 cm, all seen whole."""
     sizes, extents = np.full((len(expected), 3), 0.04), np.full((len(found), 3), 0.04)
-    return assign(expected, labels, sizes, gates, found, found_labels, extents, CONFIG)
+    return assign(expected, labels, sizes, gates, np.zeros(len(expected), bool), found, found_labels, extents, CONFIG)
 
 
 def places(n: int) -> st.SearchStrategy[list[tuple[float, float, float]]]:

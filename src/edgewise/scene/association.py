@@ -35,6 +35,7 @@ def assign(
     labels: Sequence[str],
     sizes: Floats,
     gates: Floats,
+    certain: npt.NDArray[np.bool_],
     found: Floats,
     found_labels: Sequence[str],
     found_sizes: Floats,
@@ -50,6 +51,7 @@ def assign(
         labels: (n,) of the objects.
         sizes: (n, 3) of the objects.
         gates: (n,) greatest distance for each object.
+        certain: (n,) whether only a token of the same label can be the object.
         found: (m, 3) where the tokens are.
         found_labels: (m,) of the tokens.
         found_sizes: (m, 3) of what is seen of them.
@@ -65,7 +67,9 @@ def assign(
     penalty = table[ours[:, None], theirs[None]]
     cost = distance / config.gate + penalty
     # A thing does not change colour: another label is believed only where the place says that it is the same thing.
-    same = (distance <= 0.25 * config.gate) & (found_sizes[None] <= 1.5 * sizes[:, None] + 0.01).all(2)
+    same = (
+        ~certain[:, None] & (distance <= 0.25 * config.gate) & (found_sizes[None] <= 1.5 * sizes[:, None] + 0.01).all(2)
+    )
     allowed = (distance <= gates[:, None]) & ((penalty == 0) | same)
     rows, columns = linear_sum_assignment(np.where(allowed, cost, _FAR))
     pairs = tuple((int(i), int(j)) for i, j in zip(rows, columns, strict=True) if allowed[i, j])

@@ -102,6 +102,7 @@ class Hand:
         if measured:
             # What is seen of it between the fingers is a part; where they hold it is known better.
             track.centre = track.centre + (where - track.centre) / 2
+            grasp.offset = track.centre - position
         else:
             track.shift(where - track.centre)
         if position[2] - grasp.height < self.config.lift and not grasp.lifted:

@@ -39,6 +39,7 @@ from edgewise.scene.types import (
 )
 
 _NOWHERE = (Visibility.HELD, Visibility.LOST)  # on nothing, in nothing
+_FIRST_LOOK = 1.0  # seconds: what perception missed in the first frames was there all the same
 _HIDDEN = (Visibility.OCCLUDED, Visibility.CONTAINED, Visibility.OUT_OF_VIEW, Visibility.LOST)
 
 
@@ -60,6 +61,7 @@ class Memory:
         self._guard = Guard(self.config)
         self._action: Action | None = None
         self._last_frame: float | None = None
+        self._began: float | None = None
         self._loaded = False
 
     # -- taking in ---------------------------------------------------------------------------------------------------
@@ -93,7 +95,8 @@ class Memory:
         other, usable = self._guard.after(observation, segmentation, tokens, self._tracker.tracks.values())
         if not usable:
             return self._only(observation.time, other)
-        first = not self._tracker.tracks
+        self._began = observation.time if self._began is None else self._began
+        first = observation.time - self._began < _FIRST_LOOK
         frame = Frame(observation, segmentation, tokens, hands, robot, self._action, gap)
         self._last_frame = observation.time
         faults = [] if fault is None else [self._narrator.event(frame.time, Kind.FAULT, fault)]
@@ -190,8 +193,9 @@ class Memory:
         return self.log.at(time)
 
     def initial(self) -> Graph:
-        """The graph after the first frame."""
-        return self.log.at(self.graph.events[0].time) if self.graph.events else Graph()
+        """The graph after the first look."""
+        found = [event.time for event in self.graph.events if event.kind == Kind.INITIALISE]
+        return self.log.at(found[-1]) if found else Graph()
 
     def objects(self, time: float | None = None) -> tuple[ObjectFact, ...]:
         """All objects, now or at a time."""

@@ -14,23 +14,26 @@ from edgewise.scene.track import Track
 from edgewise.scene.tracker import Findings
 from edgewise.scene.types import Action, Event, Floats, Kind, Point, Provenance, Source, Visibility
 
+_PATIENCE = 1.0  # seconds that a thing which was let go may go unseen before its place is taken for known
+_UNSURE = 0.035  # metres that a place seen in part, or inferred, may be off
+
 
 class Narrator:
     """Writes events and keeps what is needed to name causes: the last event of every object, and of the action."""
 
     def __init__(self, config: MemoryConfig) -> None:
         self.config = config
-        self.count = 0
         self.last: dict[int, int] = {}  # object -> its last event that changed where it is
         self._labels: dict[int, str] = {}
-        self._let_go: dict[int, int | None] = {}  # object that was let go and has not come to rest -> action
+        self._let_go: dict[int, tuple[float, int | None]] = {}  # object not at rest since -> when, in which action
         self._lifted: set[int] = set()  # objects that were picked up and not put down yet
+        self._told: list[Event] = []
         self._begun: dict[int, int] = {}  # action -> first event of the object that it acts on
 
     def event(self, time: float, kind: Kind, text: str, track: Track | None = None, **fields: object) -> Event:
         """The next event."""
-        event = Event(self.count, time, kind, None if track is None else track.id, text=text, **fields)  # type: ignore[arg-type]
-        self.count += 1
+        event = Event(len(self._told), time, kind, None if track is None else track.id, text=text, **fields)  # type: ignore[arg-type]
+        self._told.append(event)
         if track is not None and kind not in (Kind.CONFUSE, Kind.FAULT):
             self.last[track.id] = event.sequence
         return event
@@ -42,7 +45,7 @@ class Narrator:
         if found.picked is not None:
             events.append(self._pick(frame, found.picked))
         if found.released is not None:
-            self._let_go[found.released.id] = None if frame.action is None else frame.action.index
+            self._let_go[found.released.id] = frame.time, _index(frame.action)
         events += [self._revealed(frame, track, tracks) for track in found.revealed]
         for track in _parents_first(tracks.values()):
             event = self._settled(frame, track, tracks)
@@ -85,9 +88,7 @@ class Narrator:
         word = "under" if track.visibility == Visibility.CONTAINED else "behind"
         last = f"last seen at {_words(track.centre)}"
         text = f"{self.name(track.id)} goes out of sight {word} {self.name(track.behind)}, {last}"
-        source, cause = self._blame(occluder or track, frame)
-        if occluder is not None:
-            cause = self.last.get(occluder.id, cause)
+        source, cause = self._blame_for_sight(occluder, track, frame)
         return self.event(
             frame.time, Kind.OCCLUDE, text, track, other=track.behind, start=_point(track.centre), source=source,
             cause=cause, action=_index(frame.action),
@@ -95,9 +96,7 @@ class Narrator:
 
     def _revealed(self, frame: Frame, track: Track, tracks: Mapping[int, Track]) -> Event:
         before = None if track.behind is None else tracks.get(track.behind)
-        source, cause = self._blame(before or track, frame)
-        if before is not None:
-            cause = self.last.get(before.id, cause)
+        source, cause = self._blame_for_sight(before, track, frame)
         text = f"{self.name(track.id)} is seen again at {_words(track.centre)}"
         track.behind = None
         return self.event(
@@ -119,27 +118,28 @@ class Narrator:
             return None
         if np.linalg.norm(track.step) >= self.config.still:
             return None
-        far = float(np.linalg.norm(track.centre - track.rest)) > self.config.move
-        let_go = track.id in self._let_go
-        if not (far or let_go):
-            track.moving = False
+        measured, inferred = track.seen == frame.time, track.provenance == Provenance.INFERRED
+        released = self._let_go.get(track.id)
+        if released is not None:
+            if not (measured or track.hidden_reported or frame.time - released[0] > _PATIENCE):
+                return None  # it was missed in this frame: where it came to rest will be seen in a moment
+            del self._let_go[track.id]
+        far = float(np.linalg.norm(track.centre - track.rest))
+        if released is None and (far <= self.config.move or not (measured or inferred)):
+            track.moving = track.moving and far > self.config.move
             return None
-        inferred = track.provenance == Provenance.INFERRED
-        if not (inferred or track.seen == frame.time or let_go):
-            return None
-        start, end = _point(track.rest), _point(track.centre)
-        track.rest, track.moving = track.centre.copy(), False
-        if let_go:
-            action = self._let_go.pop(track.id)
-            if track.id in self._lifted:
-                self._lifted.discard(track.id)
-                return self.event(
-                    frame.time, Kind.PLACE, f"{self.name(track.id)} is put down at {_words(end)}", track, start=start,
-                    end=end, source=Source.ACTION, action=action, cause=self.last.get(track.id),
-                )  # fmt: skip
-            if not far:
-                return None
-        return self._moved(frame, track, start, end, inferred, tracks)
+        start, end, sure = _point(track.rest), _point(track.centre), track.sure
+        track.rest, track.moving, track.sure = track.centre.copy(), False, track.whole and measured
+        if released is not None and track.id in self._lifted:
+            self._lifted.discard(track.id)
+            return self.event(
+                frame.time, Kind.PLACE, f"{self.name(track.id)} is put down at {_words(end)}", track, start=start,
+                end=end, source=Source.ACTION, action=released[1], cause=self.last.get(track.id),
+            )  # fmt: skip
+        better_look = measured and not sure and far < _UNSURE
+        return (
+            None if far <= self.config.move or better_look else self._moved(frame, track, start, end, inferred, tracks)
+        )
 
     def _moved(
         self, frame: Frame, track: Track, start: Point, end: Point, inferred: bool, tracks: Mapping[int, Track]
@@ -162,6 +162,15 @@ class Narrator:
             frame.time, kind, text, track, other=other, start=start, end=end, source=source, cause=cause,
             action=_index(frame.action), confidence=confidence,
         )  # fmt: skip
+
+    def _blame_for_sight(self, occluder: Track | None, track: Track, frame: Frame) -> tuple[Source, int | None]:
+        """Who is behind an object's going out of sight or coming back: whoever moved what is or was before it."""
+        if occluder is None:
+            return self._blame(track, frame)
+        cause = self.last.get(occluder.id)
+        if occluder.handled or frame.action is not None or cause is None:
+            return self._blame(occluder, frame)[0], cause
+        return self._told[cause].source, cause
 
     def _blame(self, track: Track, frame: Frame) -> tuple[Source, int | None]:
         """Who is behind what happens to an object: somebody's hand, the action under way, or nobody known."""

@@ -142,11 +142,14 @@ def _box(centroid: Floats, shape: Floats, quantiles: Floats, camera: Camera) -> 
     ray = ray / np.maximum(distance, 1e-6)[:, None]
     lost = 1.5 * distance[:, None] / camera.focal[0] / np.sqrt(np.maximum(1 - ray**2, 0.1))
     first, lower, upper, last = np.moveaxis(quantiles, 2, 0)
-    # A face is there if a quarter of the points lie within a tenth of the extent, or if there is nothing but a face.
+    # A face is there if a quarter of the points lie within a tenth of the extent, or if there is nothing but a face. If
+    # the extreme points lie beyond it (the knob of a cover), the face is not where the object ends.
     extent = shape[:, :, 3] - shape[:, :, 2]
     thin = np.where(extent < _FACE, np.inf, 0.1 * extent)
-    low = np.where((ray > 0.3) & (lower - first < thin), first, shape[:, :, 2] - lost)
-    high = np.where((ray < -0.3) & (last - upper < thin), last, shape[:, :, 3] + lost)
+    front = (ray > 0.3) & (lower - first < thin) & (first - shape[:, :, 2] < _FACE)
+    top = (ray < -0.3) & (last - upper < thin) & (shape[:, :, 3] - last < _FACE)
+    low = np.where(front, first, shape[:, :, 2] - lost)
+    high = np.where(top, last, shape[:, :, 3] + lost)
     return low, np.maximum(high, low)
 
 

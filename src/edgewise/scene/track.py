@@ -13,7 +13,8 @@ from edgewise.scene.relations import affordances
 from edgewise.scene.tokens import Tokens, footprint_yaw
 from edgewise.scene.types import Affordances, Camera, Floats, Point, Provenance, Visibility
 
-_FULL = 0.85  # share of an object's usual pixels from which its whole outline is taken for seen
+_FULL = 0.92  # share of an object's usual pixels from which its whole outline is taken for seen
+_SHORT = 0.01  # metres by which a view may be short of an object's size and still show both of its sides
 _AVERAGED = 20  # frames over which a resting object's geometry is averaged at most
 
 
@@ -27,9 +28,12 @@ class Track:
         label: What it was called most often; the first of equals.
         centre: Of its box.
         size: Of its box.
+        middle: Its centroid when it was last seen whole.
         pixels: Pixels that it has when nothing is before it, at ``distance`` from the camera.
         distance: From the camera, for ``pixels``.
         rest: Where it last rested.
+        sure: ``rest`` was measured on a whole view: a small displacement from it is a motion and not a better look.
+        whole: Nothing was before it when it was last measured.
         averaged: Frames in the running average of its geometry.
         yaw: Of the footprint's long side.
         visibility: How it is known.
@@ -38,7 +42,8 @@ class Track:
         ratio: Share of its pixels that is seen.
         moving: It has left ``rest`` and not come to rest.
         handled: What was near it while it moved: ``robot``, ``hand``, or the id of what it moved with.
-        absent: Frames in a row in which it was hidden, or in which its place was seen to be empty.
+        absent: Frames in a row in which it was not seen, because of something else or because it is not there.
+        gone: Frames in a row in which its place was seen, and was empty or taken.
         hidden_reported: An OCCLUDE event was written, and no REVEAL since.
         lost_reported: A LOSE event was written, and it was not found since.
         behind: Id of what hides or contains it.
@@ -52,11 +57,14 @@ class Track:
     label: str
     centre: Floats
     size: Floats
+    middle: Floats
     pixels: float
     distance: float
     rest: Floats
     seen: float
     window: deque[tuple[float, Floats, Floats]]
+    sure: bool = True
+    whole: bool = True
     averaged: int = 1
     yaw: float | None = None
     visibility: Visibility = Visibility.VISIBLE
@@ -65,6 +73,7 @@ class Track:
     moving: bool = False
     handled: set[str | int] = field(default_factory=set)
     absent: int = 0
+    gone: int = 0
     hidden_reported: bool = False
     lost_reported: bool = False
     behind: int | None = None
@@ -95,10 +104,10 @@ class Track:
         """Move it, unseen, with what it is in, on or held by."""
         self.centre = self.centre + by
         self.step = self.step + by
-        self.provenance = Provenance.INFERRED
+        self.provenance, self.sure = Provenance.INFERRED, False
 
-    def measure(self, tokens: Tokens, index: int, camera: Camera, config: MemoryConfig) -> None:
-        """Take in one token of it."""
+    def measure(self, tokens: Tokens, index: int, camera: Camera, config: MemoryConfig, expected: Floats) -> None:
+        """Take in one token of it; ``expected`` (3,) is where its centre should be, as far as a part does not tell."""
         low, high = tokens.low[index], tokens.high[index]
         extent = high - low
         distance = float(np.linalg.norm(tokens.centroid[index] - camera.pose[:3, 3]))
@@ -113,15 +122,19 @@ class Track:
         self.window.append((tokens.time, tokens.centroid[index], tokens.shape[index]))
         # A region far larger than the object is two objects that perception could not part: it says little of either.
         merged = bool((extent > 1.5 * self.size + 0.01).any()) and self.averaged > 3
-        whole = self.ratio >= _FULL and not tokens.border[index] and not merged
+        whole = self.whole = self.ratio >= _FULL and not tokens.border[index] and not merged
         if whole:
-            centre, size = _box_of_whole(low, high, self.size, self.can)
+            centre, size = _box_of_whole(low, high, expected, self.size, self.can)
             if pixels > usual:
                 self.pixels, self.distance = pixels, distance
         else:
-            centre, size = _centre_of_part(low, high, self.centre, self.size), self.size
+            centre, size = _centre_of_part(low, high, expected, self.size), self.size
         before = self.centre
-        if np.linalg.norm(centre - self.centre) > config.move / 2:
+        shift: Floats = centre - self.centre
+        if whole:
+            shift = rigid_shift(low - self.low, high - self.high, tokens.centroid[index] - self.middle)
+            self.middle = tokens.centroid[index]
+        if np.linalg.norm(shift) > config.move / 2:
             # It has moved: what was averaged is of another place.
             self.moving, self.averaged, self.centre = True, 1, centre
             if whole:
@@ -171,6 +184,7 @@ def new_track(identity: int, tokens: Tokens, index: int, camera: Camera, config:
         label=label,
         centre=(low + high) / 2,
         size=high - low,
+        middle=tokens.centroid[index],
         pixels=float(tokens.pixels[index]),
         distance=float(np.linalg.norm(tokens.centroid[index] - camera.pose[:3, 3])),
         rest=(low + high) / 2,
@@ -181,13 +195,27 @@ def new_track(identity: int, tokens: Tokens, index: int, camera: Camera, config:
     return track
 
 
-def _box_of_whole(low: Floats, high: Floats, size: Floats, can: Affordances) -> tuple[Floats, Floats]:
-    """Centre and size from a view with nothing in between; the far side can still be out of sight behind the top."""
+def rigid_shift(low: Floats, high: Floats, middle: Floats) -> Floats:
+    """(3,) how far a thing has moved, by how far both sides of its box and its middle have: the median, axis by axis.
+
+    If one of the three has moved alone, more or less of the thing is seen than before.
+    """
+    shift: Floats = np.sort(np.stack((low, high, middle)), axis=0)[1]
+    return shift
+
+
+def _box_of_whole(low: Floats, high: Floats, centre: Floats, size: Floats, can: Affordances) -> tuple[Floats, Floats]:
+    """Centre and size from a view with little in between.
+
+    The far side can still be out of sight behind the top, and a small part (a knob between fingers) behind something:
+    along an axis on which less is seen than the object is long, what is seen only bounds the centre.
+    """
     extent = high - low
     if can.square and extent[0] < 0.7 * extent[1]:
         depth = max(size[0], extent[1])
         high = np.array((low[0] + depth, high[1], high[2]))
-    return (low + high) / 2, high - low
+    short = high - low < size - _SHORT
+    return np.where(short, _centre_of_part(low, high, centre, size), (low + high) / 2), high - low
 
 
 def _centre_of_part(low: Floats, high: Floats, centre: Floats, size: Floats) -> Floats:

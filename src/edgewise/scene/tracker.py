@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from edgewise.scene.association import Assignment, assign
 from edgewise.scene.config import MemoryConfig
@@ -68,8 +69,10 @@ class Tracker:
             if not track.moving and not track.absent:
                 track.handled.clear()
         matched, left = self._match(frame, found)
+        held = self.hand.expected(frame)
         for track, index in matched.items():
-            track.measure(frame.tokens, index, frame.observation.camera, self.config)
+            expected = held[1] if held is not None and track is held[0] else track.centre
+            track.measure(frame.tokens, index, frame.observation.camera, self.config, expected)
         self._regions = {int(frame.tokens.region[index]): track.id for track, index in matched.items()}
         found.picked, found.released = self.hand.update(frame, self.tracks.values())
         # A cover decides more than a container, a container more than a support: the later entry stays.
@@ -99,17 +102,21 @@ class Tracker:
         boxes = (tokens.low + tokens.high) / 2
         extents = tokens.high - tokens.low
         first = assign(
-            expected, [t.label for t in near], _sizes(near), gates, boxes, tokens.labels, extents, self.config
-        )
+            expected, [t.label for t in near], _sizes(near), gates, _absent(near), boxes, tokens.labels, extents,
+            self.config,
+        )  # fmt: skip
         matched = {near[i]: j for i, j in first.pairs}
         self._exchangeable(near, first, frame, found)
         free = [j for j in range(len(tokens)) if j not in matched.values()]
         # What is missing may have turned up anywhere: what is lost, and what somebody could have taken from its place.
+        # Where it is the only one of its kind, a second one is less likely than that it was moved unseen.
         taken = frame.time - self._hand_seen < 3 or frame.gap > self.config.gap
+        kinds = Counter(track.label for track in self.tracks.values())
         missing = [
             track
             for track in self.tracks.values()
-            if track not in matched and (track.visibility == Visibility.LOST or (taken and track.absent >= _FRAMES))
+            if track not in matched
+            and (track.visibility == Visibility.LOST or kinds[track.label] == 1 or (taken and track.absent >= _FRAMES))
         ]
         alike = [j for j in free if any(tokens.labels[j] == track.label for track in missing)]
         if not alike:
@@ -119,6 +126,7 @@ class Tracker:
             [track.label for track in missing],
             _sizes(missing),
             np.full(len(missing), 10.0),
+            _absent(missing),
             boxes[alike],
             [tokens.labels[j] for j in alike],
             extents[alike],
@@ -180,11 +188,13 @@ class Tracker:
                 track.handled.add("hand")
 
     def _seen(self, track: Track, found: Findings) -> None:
-        track.absent = 0
+        track.absent = track.gone = 0
         if (track.hidden_reported or track.lost_reported) and track.ratio >= self.config.seen:
             track.hidden_reported = track.lost_reported = False
-            found.revealed.append(track)
-        if not track.hidden_reported:
+            # Where it is now says that it moved, and not who is near it now.
+            track.handled.clear()
+            found.revealed.append(track)  # what hid it is still needed to tell of it
+        elif not track.hidden_reported:
             track.behind = None
         held = self.hand.grasp
         if held is not None and held.track is track and held.lifted:
@@ -199,18 +209,42 @@ class Tracker:
         if track.visibility == Visibility.LOST:
             return
         sight = explain_absence(track.low, track.high, frame.observation, frame.segmentation, self.config)
+        gone, track.gone = track.gone, 0
+        if track.visibility == Visibility.CONTAINED and enclosing(track, self.tracks.values()) is None:
+            track.visibility = Visibility.OCCLUDED  # what was over it was lifted
+        replaced = self._replaced(track, sight, frame)
         if sight.absence == Absence.OUTSIDE:
             track.visibility = Visibility.OUT_OF_VIEW
         elif sight.absence == Absence.BEHIND or (sight.taken and enclosing(track, self.tracks.values())):
-            self._hide(track, sight, found)
-        elif sight.absence == Absence.GONE:
+            if self._glimpsed(track, frame):
+                track.visibility = Visibility.PARTIAL
+            else:
+                self._hide(track, sight, found)
+        elif sight.absence == Absence.GONE or replaced:
             track.absent += 1
-            patient = "robot" in track.handled or "hand" in track.handled
-            if track.absent >= _FRAMES * (4 if patient else 1) and not track.can.fixed:
+            track.gone = gone + 1
+            patient = not replaced and ("robot" in track.handled or "hand" in track.handled)
+            if track.gone >= _FRAMES * (4 if patient else 1) and not track.can.fixed:
                 track.visibility, track.lost_reported, track.behind = Visibility.LOST, True, None
                 found.gone.append(track)
         elif track.hidden_reported and sight.absence == Absence.UNCLEAR:
             track.absent += 1
+
+    def _replaced(self, track: Track, sight: Sight, frame: Frame) -> bool:
+        """Whether something else is now seen exactly where an object should be."""
+        if sight.absence != Absence.THERE or not sight.taken or sight.region is None:
+            return False
+        there = self._regions.get(sight.region)
+        return there != track.behind and frame.segmentation.detections[sight.region].label != track.label
+
+    def _glimpsed(self, track: Track, frame: Frame) -> bool:
+        """Whether enough of it is seen for it not to be hidden, though too little to be measured: a narrow rim."""
+        pixels, _ = frame.observation.camera.project(np.stack((track.low, track.high)))
+        low, high = pixels.min(0) - 5, pixels.max(0) + 5
+        rows, columns = (slice(max(int(a), 0), max(int(b) + 1, 0)) for a, b in zip(low[::-1], high[::-1], strict=True))
+        seen = frame.segmentation.map[rows, columns]
+        mine = [k + 1 for k, d in enumerate(frame.segmentation.detections) if d.label == track.label]
+        return bool(np.isin(seen, mine).sum() >= self.config.hidden * track.pixels)
 
     def _hide(self, track: Track, sight: Sight, found: Findings) -> None:
         track.absent += 1
@@ -269,3 +303,8 @@ class Tracker:
 
 def _sizes(tracks: list[Track]) -> Floats:
     return np.array([track.size for track in tracks]).reshape(-1, 3)
+
+
+def _absent(tracks: list[Track]) -> npt.NDArray[np.bool_]:
+    """What was out of sight is only recognised by its own label."""
+    return np.array([track.absent >= _FRAMES or track.visibility == Visibility.LOST for track in tracks], dtype=bool)
