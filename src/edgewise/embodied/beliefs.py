@@ -88,10 +88,11 @@ class Beliefs:
         Objects of a label are counted from left to right as they were at the start; those that were first seen later
         come after them.
         """
-        known = {**self.objects, **self.initial}
+        # Perception may have erred at the start, so the label is the one believed now.
+        places = {**self.objects, **self.initial}
         found: dict[str, int] = {}
         for referent in goal.referents:
-            alike = [fact for fact in known.values() if fact.label == referent.label]
+            alike = [fact for i, fact in places.items() if self.label(i) == referent.label]
             alike.sort(key=lambda fact: (fact.id not in self.initial and bool(self.initial), _leftness(fact), fact.id))
             if referent.index < len(alike):
                 found[referent.name] = alike[referent.index].id

@@ -27,6 +27,7 @@ class Missing(EdgewiseError):
     """The beliefs know no object of that name; the message is the name."""
 
 
+_LIFTING = 3.0  # seconds in which a cover is lifted and what is under it is missed
 _PLACING = ("on", "at", "returned", "bridged", "standing")
 
 
@@ -227,7 +228,7 @@ class Chain:
         """Looks again; then under the covers that were not lifted since, the nearest to where it was last first."""
         beliefs = self.beliefs
         fact = None if x is None else beliefs.objects.get(x)
-        since = 0.0 if fact is None else fact.time
+        since = 0.0 if fact is None else max(fact.time, self._missed(fact.id) - _LIFTING)
         called = label if x is None else self._called(x)
         if beliefs.actions and beliefs.actions[-1].action.name != "look":
             return _look(f"{called} is not seen")
@@ -240,6 +241,10 @@ class Chain:
         place = last or (0.45, 0.0, 0.0)
         nearest = min(unsearched, key=lambda c: (distance(beliefs.centre(c) or place, place), c))
         return free or self._freed(nearest) or Action(0, "pick", nearest, why=f"{called} may be under it")
+
+    def _missed(self, x: int) -> float:
+        """When the object was found not to be where it should be, 0 if it was not."""
+        return max((e.time for e in self.beliefs.events if e.kind == Kind.LOSE and e.object == x), default=0.0)
 
     def _lifted(self, cover: int, since: float) -> bool:
         """Whether the cover was lifted after ``since``, as far as log or actions tell."""
