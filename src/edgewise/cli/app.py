@@ -13,7 +13,20 @@ from types import FrameType
 
 import typer
 
-from edgewise.cli import align, character, checkup, front, loopholes, machine, probe, rank, runs, society, steer
+from edgewise.cli import (
+    align,
+    character,
+    checkup,
+    embodied,
+    front,
+    loopholes,
+    machine,
+    probe,
+    rank,
+    runs,
+    society,
+    steer,
+)
 from edgewise.cli.output import report_as_json, report_error
 
 _HELP = """A check-up for language models and agents, and the treatment.
@@ -29,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 2 wrong input, 3 incomplete, 4 not possible here, 130 interrupted.",
 )
-for module in (checkup, probe, rank, society, character, align, front, steer, loopholes, runs, machine):
+for module in (checkup, probe, rank, society, character, align, front, steer, loopholes, embodied, runs, machine):
     module.register(app)
 
 

@@ -77,13 +77,14 @@ def checkup(
 # Kinds of runs that work in this thread: what goes on with one, and what has its last words.
 _JOBS = {
     "align": ("edgewise.training.job:resume_align", "edgewise.cli.align:finish"),
+    "embodied": ("edgewise.embodied.job:resume_suite", "edgewise.cli.embodied:finish"),
     "front": ("edgewise.training.front:resume_front", "edgewise.cli.front:finish"),
     "knobs": ("edgewise.character.knobs.job:resume_knobs", "edgewise.cli.character:finish"),
     "loopholes": ("edgewise.loopholes.study.job:resume_study", "edgewise.cli.loopholes:finish"),
     "loopholes-audit": ("edgewise.loopholes.audit.job:resume_audit", "edgewise.cli.loopholes_audit:finish"),
     "loopholes-trl": ("edgewise.loopholes.trl.training:resume_trl", "edgewise.cli.loopholes:finish_trl"),
 }
-_LIMITED = ("knobs",)  # of these, what may be given a new budget
+_LIMITED = ("embodied", "knobs")  # of these, what may be given a new budget
 
 
 def resume(

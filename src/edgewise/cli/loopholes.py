@@ -9,7 +9,7 @@ import typer
 
 from edgewise.cli.loopholes_audit import audit
 from edgewise.cli.loopholes_monitor import monitor
-from edgewise.cli.output import AsJson, finish_run, pairs, print_json, stderr_console, stdout_console
+from edgewise.cli.output import AsJson, finish_run, pairs, print_json, print_section, stderr_console, stdout_console
 from edgewise.core.errors import BadInput, MissingExtra
 
 if TYPE_CHECKING:
@@ -195,26 +195,10 @@ def finish(done: StudyRun, *, as_json: bool) -> None:
 
 def _print(summary: dict[str, Any]) -> None:
     """The study's lead and its tables, as in the report."""
-    from rich.table import Table
-    from rich.text import Text
-
     from edgewise.core.run import Run
     from edgewise.loopholes.study.report import build_section
-    from edgewise.report.text import visible
 
-    console = stdout_console()
-    section = build_section(Run.open(summary["run"]))
-    console.print(section.lead, markup=False)
-    for block in section.blocks:
-        if block.kind != "table":
-            continue
-        table = Table(box=None, pad_edge=False, title=block.title, title_justify="left")
-        for column in block.columns:
-            table.add_column(column, overflow="fold")
-        for row in block.rows:
-            table.add_row(*(Text(visible(str(cell))) for cell in row))
-        console.print()
-        console.print(table)
+    print_section(build_section(Run.open(summary["run"])))
 
 
 def _train_trl(

@@ -14,6 +14,8 @@ from edgewise.core.errors import BadInput, EdgewiseError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edgewise.core.section import Section
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
 
 
@@ -72,6 +74,27 @@ def pairs(texts: Sequence[str], option: str, *, plain: bool = False) -> dict[str
         except yaml.YAMLError:
             raise BadInput(f"{value!r} cannot be read", field=name) from None
     return found
+
+
+def print_section(section: Section) -> None:
+    """A section's lead and its tables, as in the report."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgewise.report.text import visible
+
+    console = stdout_console()
+    console.print(section.lead, markup=False)
+    for block in section.blocks:
+        if block.kind != "table":
+            continue
+        table = Table(box=None, pad_edge=False, title=block.title, title_justify="left")
+        for column in block.columns:
+            table.add_column(column, overflow="fold")
+        for row in block.rows:
+            table.add_row(*(Text(visible("" if cell is None else str(cell))) for cell in row))
+        console.print()
+        console.print(table)
 
 
 def conclude(run: Path, status: str, notes: Sequence[str], report: Path) -> None:

@@ -236,8 +236,8 @@ def _episodes(run: Run, config: EmbodiedConfig, arm: Arm) -> list[dict[str, Any]
 def summarise(config: EmbodiedConfig, episodes: Mapping[str, Sequence[dict[str, Any]]], seed: int) -> dict[str, Any]:
     """The figures that ``--json`` prints; later tools rely on their form.
 
-    With one arm: ``tasks``, ``mean``, ``scores`` (of the memory, over all tasks) and ``fps``. With several: the same under ``arms``, and ``differences``: the first
-    arm less each other, over the same tasks and seeds.
+    With one arm: ``tasks``, ``mean``, ``scores`` (of the memory, over all tasks) and ``fps``. With several: the same
+    under ``arms``, and ``differences``: the first arm less each other, over the same tasks and seeds.
     """
     arms = {name: _arm_summary(played) for name, played in episodes.items()}
     about = {

@@ -106,7 +106,9 @@ def play(
         result = result if scored is None else replace(result, scores=scored.scores())
         if recorder is not None and keep is not None:
             about = {"planner": arm.planner, "memory": arm.memory, "perception": setting.perception}
-            recorder.write(episode_folder(keep, found.name, seed), result, about | {"gripper": setting.gripper})
+            recorder.write(
+                episode_folder(keep, str(arm), found.name, seed), result, about | {"gripper": setting.gripper}
+            )
     return result
 
 

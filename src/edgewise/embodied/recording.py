@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -225,16 +226,7 @@ def read_episode(folder: Path) -> Episode:
         return Episode.from_json(path.read_bytes(), where=str(path))
 
 
-def recorded(run: Path) -> list[tuple[str, int, Path]]:
-    """Task, seed and folder of every episode that a run has kept, in order."""
-    found = []
-    for folder in sorted((run / "artefacts" / FOLDER).glob("*/episode.json")):
-        task, _, seed = folder.parent.name.rpartition("-")
-        if seed.isdecimal():
-            found.append((task, int(seed), folder.parent))
-    return sorted(found, key=lambda one: (one[0], one[1]))
-
-
-def episode_folder(run: Path, task: str, seed: int) -> Path:
-    """Where a run keeps an episode."""
-    return run / "artefacts" / FOLDER / f"{task}-{seed}"
+def episode_folder(run: Path, arm: str, task: str, seed: int) -> Path:
+    """Where a run keeps an episode. ``arm`` may be anything, a model's specification for one."""
+    plain = re.sub(r"[^A-Za-z0-9.+_-]+", "-", arm).strip("-.") or "arm"
+    return run / "artefacts" / FOLDER / plain / f"{task}-{seed}"

@@ -189,6 +189,29 @@ def _loopholes(manifest: Manifest) -> list[str]:
     return [*words, "--seed", str(manifest.seed)]
 
 
+def _embodied(manifest: Manifest) -> list[str]:
+    config, setting = manifest.config, manifest.config["setting"]
+    from edgewise.embodied.planners.find import PLANNERS
+
+    planner, _ = config["arms"][0]
+    several = len(config["arms"]) > 1
+    words = ["edgewise", "embodied", "ablate" if several else "run", *config["tasks"]]
+    offline = planner in PLANNERS
+    words += ["--planner", planner.replace("_", "-")] if offline else ["--planner", "language", "--model", planner]
+    mine = [memory for who, memory in config["arms"] if who == planner]
+    words += [word for memory in mine for word in ("--memory", memory.replace("_", "-"))]
+    words += ["--baselines"] if any(who != planner for who, _ in config["arms"]) else []
+    words += ["--perception", "simulator"] if setting["perception"] == "masks" else []
+    for name, usual in (("noise", 1.0), ("gripper", "weld"), ("budget", 1500)):
+        words += [f"--{name}", f"{setting[name]}"] if setting[name] != usual else []
+    if limits := _limits(config["limits"]):
+        words += ["--limits", limits]
+    if prices := config["prices"]:
+        words += ["--price", f"{prices['input']:g},{prices['output']:g}"]
+    words += [word for name, value in config["model_args"].items() for word in ("-M", f"{name}={value}")]
+    return [*words, "--seeds", str(config["seeds"]), "--seed", str(manifest.seed)]
+
+
 def _loopholes_monitor(manifest: Manifest) -> list[str]:
     config, test = manifest.config, manifest.config["monitor"]
     words = ["edgewise", "loopholes", "monitor", config["source"], "--alpha", f"{test['alpha']:g}"]
@@ -198,6 +221,7 @@ def _loopholes_monitor(manifest: Manifest) -> list[str]:
 
 _COMMANDS: dict[str, Callable[[Manifest], list[str]]] = {
     "align": _align,
+    "embodied": _embodied,
     "facets": _facets,
     "front": _front,
     "knobs": _knobs,

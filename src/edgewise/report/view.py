@@ -14,6 +14,7 @@ from edgewise.core.instrument import load_instrument
 from edgewise.core.profile import Evidence, Panel, Profile
 from edgewise.core.run import Manifest, Run
 from edgewise.core.section import Section, Text
+from edgewise.embodied.report import build_section as embodied_section
 from edgewise.loopholes.audit.report import build_section as loopholes_audit_section
 from edgewise.loopholes.monitor.report import build_section as loopholes_monitor_section
 from edgewise.loopholes.study.report import build_section as loopholes_section
@@ -30,6 +31,7 @@ from edgewise.training.report import build_section as align_section
 # Kinds of runs that have no profile, and what their one section is made by.
 SECTIONS: dict[str, Callable[[Run], Section]] = {
     "align": align_section,
+    "embodied": embodied_section,
     "facets": facets_section,
     "knobs": knobs_section,
     "front": build_front_section,
