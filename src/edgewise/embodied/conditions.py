@@ -60,17 +60,17 @@ def plain(condition: Predicate) -> Predicate:
 def reached(goal: Goal, beliefs: Beliefs, names: Names) -> int:
     """Index of the last step that was reached, -1 for none, as well as the facts tell.
 
-    The log is asked first. If it has nothing on steps, own actions are taken for steps where their effect is the
-    step's condition. If there are no actions either, only the present is left: the last step that holds now.
-    Then steps that hold now, one after the other, count.
+    The log says it. Where the facts do not go back to the beginning, own actions are taken for steps where their
+    effect is the step's condition; where there are no actions either, only the present is left: the last step that
+    holds now. Then steps that hold now, one after the other, count.
     """
-    step = beliefs.steps_told - 1
-    if step < 0 and beliefs.actions:
-        step = _by_actions(goal, beliefs, names)
-    elif step < 0 and not beliefs.initial:
-        holding = [i for i in range(len(goal.steps)) if met(goal.steps[i].conditions, beliefs, names)]
-        step = max(holding, default=-1)
-    told = step
+    told = step = beliefs.steps_told - 1
+    if step < 0 and not beliefs.initial:
+        if beliefs.actions:
+            step = _by_actions(goal, beliefs, names)
+        else:
+            holding = [i for i in range(len(goal.steps)) if met(goal.steps[i].conditions, beliefs, names)]
+            step = max(holding, default=-1)
     while step + 1 < len(goal.steps) and met(goal.steps[step + 1].conditions, beliefs, names):
         if step > told and any(c.name == "moved" for c in goal.steps[step + 1].conditions):
             break  # the step before was reached only now, so nothing has moved since
