@@ -96,11 +96,11 @@ class Chain:
                 return self._with_free_hand() or Action(0, name, a)
 
     def put_away(self, held: int) -> Action:
-        """Where what is in the hand goes: where the step wants it if that is possible now, else to a free spot."""
-        for condition in self.step:
-            if not condition.arguments or self.names.get(condition.arguments[0]) != held:
-                continue
-            if condition.name in ("on", "inside", "at", "moved") and self._ready(condition):
+        """Where what is in the hand goes: where the step wants it if it is its turn, else to a free spot."""
+        turn = self.first_open()
+        for condition in self.step if turn is not None else ():
+            mine = condition.name in ("on", "inside", "at", "moved") and self.names.get(condition.arguments[0]) == held
+            if mine and turn is not None and self._height(condition) <= self._height(turn) and self._ready(condition):
                 return self.achieve(condition)
         x, y = self._spot(held)
         return Action(0, "place_at", held, position=(x, y, 0.0), why="the hand must be free")
@@ -110,11 +110,13 @@ class Chain:
     def _put(self, a: int, verb: str, reference: int, second: int | None = None) -> Action:
         targets = [reference] if second is None else [reference, second]
         if self.beliefs.held == a:
-            if any(self._in_the_way(target, a) for target in targets):
+            if any(self._in_the_way(target, a) or self._to_be_moved(target) for target in targets):
                 return self._set_down(a)
             return Action(0, verb, a, reference, second)
         first = self._with_free_hand()
         for target in targets:
+            for below in self._to_be_moved(target):
+                first = first or self._freed(below)
             first = first or self._freed(target, keep=None if verb == "place_in" else a)
         first = first or (self._opened(reference) if verb == "place_in" else None)
         return first or self._freed(a) or Action(0, "pick", a)
@@ -220,7 +222,20 @@ class Chain:
         if condition.name in ("at", "moved"):
             return True
         target = self.names.get(condition.arguments[1])
-        return target is not None and not self._in_the_way(target, self.names[condition.arguments[0]])
+        if target is None or self._to_be_moved(target):
+            return False
+        return not self._in_the_way(target, self.names[condition.arguments[0]])
+
+    def _to_be_moved(self, x: int) -> list[int]:
+        """What ``x`` stands on, directly or not, that the step wants elsewhere: nothing is built on that."""
+        open_ones = [c for c in self.step if holds(c, self.beliefs, self.names) is not True]
+        moving = {self.names.get(c.arguments[0]) for c in open_ones if c.name in _PLACING}
+        found: list[int] = []
+        below = self.beliefs.support(x)
+        while below is not None and below not in found:
+            found.append(below)
+            below = self.beliefs.support(below)
+        return [one for one in found if one in moving]
 
     # Finding
 

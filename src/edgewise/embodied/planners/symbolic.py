@@ -42,7 +42,7 @@ def next_directive(goal: Goal, beliefs: Beliefs) -> Directive:
     at_end = step + 1 >= len(goal.steps)
     conditions = final_conditions(goal) if at_end else goal.steps[step + 1].conditions
     later = tuple(c for part in rest_of(goal, step + 1) for c in part)
-    chain = Chain(beliefs, names, conditions, () if at_end else later, fresh=step >= max(beliefs.steps_told, 1))
+    chain = Chain(beliefs, names, conditions, () if at_end else later, fresh=step >= max(beliefs.steps_told, 0))
     where = "the end" if at_end else f"step {step + 2} of {len(goal.steps)}"
     try:
         doubt = _doubt(goal, step, chain.first_open(), beliefs, names)
