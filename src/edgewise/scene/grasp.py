@@ -11,7 +11,7 @@ from edgewise.scene.config import MemoryConfig
 from edgewise.scene.frame import Frame
 from edgewise.scene.relations import encloses
 from edgewise.scene.track import Track
-from edgewise.scene.types import Floats, Provenance, Visibility
+from edgewise.scene.types import Floats, Provenance, Visibility, length
 
 _WALL = 0.005  # of a cover, metres
 _LIFTED_COVER = 0.015  # a cover's rim above what it covers: from here it no longer pushes it along
@@ -43,7 +43,7 @@ def box_distance(point: Floats, track: Track) -> float:
 
 def box_gap(low: Floats, high: Floats, track: Track) -> float:
     """Distance of a box (two corners, (3,) each) from an object's box; 0 if they overlap."""
-    return float(np.linalg.norm(np.maximum(0, np.maximum(track.low - high, low - track.high))))
+    return length(np.maximum(0, np.maximum(track.low - high, low - track.high)))
 
 
 class Hand:
@@ -95,7 +95,7 @@ class Hand:
             return None
         track, where = grasp.track, position + grasp.offset
         measured = track.seen == frame.time
-        if measured and np.linalg.norm(track.centre - where) > 0.03 and np.linalg.norm(track.step) < self.config.still:
+        if measured and length(track.centre - where) > 0.03 and length(track.step) < self.config.still:
             # It stays where it was while the gripper moves: the fingers hold something else, or nothing.
             self.grasp = None
             return None
@@ -136,10 +136,10 @@ def carry_along(tracks: Mapping[int, Track], parents: Mapping[int, int], time: f
             return
         carried(parent_id)
         track, parent = tracks[identity], tracks[parent_id]
-        if np.linalg.norm(parent.step) < still:
+        if length(parent.step) < still:
             return
         if track.seen == time:
-            if np.linalg.norm(track.step) >= still:
+            if length(track.step) >= still:
                 track.handled.add(parent_id)
             return
         if track.can.fixed:
@@ -150,7 +150,7 @@ def carry_along(tracks: Mapping[int, Track], parents: Mapping[int, int], time: f
             return
         else:
             by = parent.step
-        if np.linalg.norm(by) > 0.001:
+        if length(by) > 0.001:
             track.shift(by)
             track.handled.add(parent_id)
 

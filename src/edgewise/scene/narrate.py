@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from edgewise.scene.config import MemoryConfig
 from edgewise.scene.frame import Frame
 from edgewise.scene.graph import Relation
 from edgewise.scene.track import Track
 from edgewise.scene.tracker import Findings
-from edgewise.scene.types import Action, Event, Floats, Kind, Point, Provenance, Source, Visibility
+from edgewise.scene.types import Action, Event, Floats, Kind, Point, Provenance, Source, Visibility, length
 
 _PATIENCE = 1.0  # seconds that a thing which was let go may go unseen before its place is taken for known
 _UNSURE = 0.035  # metres that a place seen in part, or inferred, may be off
@@ -116,7 +114,7 @@ class Narrator:
         """The event of a motion that has come to an end, if this one has."""
         if track.visibility in (Visibility.HELD, Visibility.LOST) or track.can.fixed:
             return None
-        if np.linalg.norm(track.step) >= self.config.still:
+        if length(track.step) >= self.config.still:
             return None
         measured, inferred = track.seen == frame.time, track.provenance == Provenance.INFERRED
         released = self._let_go.get(track.id)
@@ -124,7 +122,7 @@ class Narrator:
             if not (measured or track.hidden_reported or frame.time - released[0] > _PATIENCE):
                 return None  # it was missed in this frame: where it came to rest will be seen in a moment
             del self._let_go[track.id]
-        far = float(np.linalg.norm(track.centre - track.rest))
+        far = length(track.centre - track.rest)
         if released is None and (far <= self.config.move or not (measured or inferred)):
             track.moving = track.moving and far > self.config.move
             return None

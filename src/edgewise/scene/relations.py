@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from edgewise.scene.types import NOUNS, Affordances, Floats, Point
 _PLAIN = Affordances()
 
 
+@cache
 def affordances(label: str) -> Affordances:
     """What an object of this label can do, by its noun (the last word)."""
     return NOUNS.get(label.rpartition(" ")[2], _PLAIN)

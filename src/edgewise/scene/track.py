@@ -11,7 +11,7 @@ from edgewise.scene.config import MemoryConfig
 from edgewise.scene.graph import Node
 from edgewise.scene.relations import affordances
 from edgewise.scene.tokens import Tokens, footprint_yaw
-from edgewise.scene.types import Affordances, Camera, Floats, Point, Provenance, Visibility
+from edgewise.scene.types import Affordances, Camera, Floats, Point, Provenance, Visibility, length
 
 _FULL = 0.92  # share of an object's usual pixels from which its whole outline is taken for seen
 _SHORT = 0.01  # metres by which a view may be short of an object's size and still show both of its sides
@@ -110,7 +110,7 @@ class Track:
         """Take in one token of it; ``expected`` (3,) is where its centre should be, as far as a part does not tell."""
         low, high = tokens.low[index], tokens.high[index]
         extent = high - low
-        distance = float(np.linalg.norm(tokens.centroid[index] - camera.pose[:3, 3]))
+        distance = length(tokens.centroid[index] - camera.pose[:3, 3])
         usual = self.pixels * (self.distance / distance) ** 2
         pixels = float(tokens.pixels[index])
         self.ratio = min(pixels / usual, 1.0)
@@ -134,7 +134,7 @@ class Track:
         if whole:
             shift = rigid_shift(low - self.low, high - self.high, tokens.centroid[index] - self.middle)
             self.middle = tokens.centroid[index]
-        if np.linalg.norm(shift) > config.move / 2:
+        if length(shift) > config.move / 2:
             # It has moved: what was averaged is of another place.
             self.moving, self.averaged, self.centre = True, 1, centre
             if whole:
@@ -186,7 +186,7 @@ def new_track(identity: int, tokens: Tokens, index: int, camera: Camera, config:
         size=high - low,
         middle=tokens.centroid[index],
         pixels=float(tokens.pixels[index]),
-        distance=float(np.linalg.norm(tokens.centroid[index] - camera.pose[:3, 3])),
+        distance=length(tokens.centroid[index] - camera.pose[:3, 3]),
         rest=(low + high) / 2,
         seen=tokens.time,
         window=deque([(tokens.time, tokens.centroid[index], tokens.shape[index])], maxlen=config.window),

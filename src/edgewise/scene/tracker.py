@@ -16,7 +16,7 @@ from edgewise.scene.graph import Relation
 from edgewise.scene.grasp import Hand, box_distance, box_gap, carry_along, enclosing, reset_provenance
 from edgewise.scene.tokens import Tokens
 from edgewise.scene.track import Track, new_track
-from edgewise.scene.types import Floats, Provenance, Visibility
+from edgewise.scene.types import Floats, Provenance, Visibility, length
 from edgewise.scene.visibility import Absence, Sight, explain_absence
 
 _SURE = 0.03  # a token so near to where a hidden object should be is that object, whatever still hides the rest
@@ -54,6 +54,7 @@ class Tracker:
         self.config = config
         self.tracks: dict[int, Track] = {}
         self.hand = Hand(config)
+        self._sights: dict[int, tuple[Floats, Sight]] = {}  # of this frame, with the centre that was looked at
         self._regions: dict[int, int] = {}  # of this frame: detection -> object
         self._candidates: list[tuple[str, Floats]] = []
         self._together: dict[int, set[int]] = defaultdict(set)  # hidden object -> alike ones hidden with it
@@ -62,6 +63,7 @@ class Tracker:
     def update(self, frame: Frame, relations: Iterable[Relation]) -> Findings:
         """Take in one frame. ``relations`` are those that held before it."""
         found = Findings()
+        self._sights.clear()
         if len(frame.hands):
             self._hand_seen = frame.time
         for track in self.tracks.values():
@@ -145,10 +147,18 @@ class Tracker:
         if action is not None and track.id in (action.target, action.reference):
             handled = True
         if track.absent >= _FRAMES and track.behind is not None:
-            sight = explain_absence(track.low, track.high, frame.observation, frame.segmentation, self.config)
+            sight = self._sight(track, frame)
             if sight.absence in (Absence.BEHIND, Absence.BEHIND_ROBOT):
                 return _SURE
         return self.config.far_gate if handled or frame.gap > self.config.gap else self.config.gate
+
+    def _sight(self, track: Track, frame: Frame) -> Sight:
+        """Why an object is not seen, looked at once a frame unless it moved meanwhile with what carries it."""
+        known = self._sights.get(track.id)
+        if known is None or known[0] is not track.centre:
+            sight = explain_absence(track.low, track.high, frame.observation, frame.segmentation, self.config)
+            self._sights[track.id] = known = track.centre, sight
+        return known[1]
 
     def _exchangeable(self, tracks: list[Track], made: Assignment, frame: Frame, found: Findings) -> None:
         found.confused.extend((tracks[i], tracks[j]) for i, j in made.exchangeable)
@@ -156,7 +166,7 @@ class Tracker:
             return
         # Nobody watched: alike objects of which one has moved may have been exchanged.
         boxes = (frame.tokens.low + frame.tokens.high) / 2
-        moved = {i for i, j in made.pairs if np.linalg.norm(boxes[j] - tracks[i].centre) > self.config.move}
+        moved = {i for i, j in made.pairs if length(boxes[j] - tracks[i].centre) > self.config.move}
         for i, _ in made.pairs:
             for k, _ in made.pairs:
                 if i < k and tracks[i].label == tracks[k].label and {i, k} & moved:
@@ -167,7 +177,7 @@ class Tracker:
         for i, other in enumerate(missing):
             if i == chosen or other.label != missing[chosen].label:
                 continue
-            gain = np.linalg.norm(other.centre - where) - np.linalg.norm(missing[chosen].centre - where)
+            gain = length(other.centre - where) - length(missing[chosen].centre - where)
             if gain < 0.05:
                 found.confused.append((missing[chosen], other))
 
@@ -208,7 +218,7 @@ class Tracker:
         reset_provenance(track)
         if track.visibility == Visibility.LOST:
             return
-        sight = explain_absence(track.low, track.high, frame.observation, frame.segmentation, self.config)
+        sight = self._sight(track, frame)
         gone, track.gone = track.gone, 0
         if track.visibility == Visibility.CONTAINED and enclosing(track, self.tracks.values()) is None:
             track.visibility = Visibility.OCCLUDED  # what was over it was lifted
@@ -266,7 +276,7 @@ class Tracker:
         again = []
         for j in fresh:
             label, where = tokens.labels[j], tokens.centroid[j]
-            before = any(name == label and np.linalg.norm(at - where) < 0.05 for name, at in self._candidates)
+            before = any(name == label and length(at - where) < 0.05 for name, at in self._candidates)
             if tokens.pixels[j] < _NEW_PIXELS or not (first or before):
                 again.append((label, where))
                 continue

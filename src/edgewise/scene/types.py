@@ -6,6 +6,7 @@ with x to the right and y down (OpenCV); quaternions are (w, x, y, z).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +18,12 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 Point = tuple[float, float, float]
 ROBOT = -1  # value of a segmentation's map where the robot is seen
+
+
+def length(vector: Floats) -> float:
+    """Euclidean length of (3,): for single vectors several times as fast as ``numpy.linalg.norm``."""
+    x, y, z = vector.tolist()
+    return math.hypot(x, y, z)
 
 
 @dataclass(frozen=True, slots=True)
