@@ -249,6 +249,16 @@ def _processes(given: int | None) -> int:
     return given or len(os.sched_getaffinity(0))
 
 
+def _check_task(name: str) -> None:
+    """Name the suites as well where neither a suite nor a task is meant."""
+    from edgewise.embodied.tasks.suites import SUITES, find_task
+
+    try:
+        _ = name in (*SUITES, "all") or find_task(name)
+    except BadInput as error:
+        raise BadInput(error.message, field="task", fix=f"suites: {', '.join(SUITES)}, all; {error.fix}") from None
+
+
 def needs_simulator() -> None:
     """Say what to install before anything is written.
 
@@ -272,13 +282,15 @@ def _play(options: dict[str, Any], seed: int, out: Path | None, *, as_json: bool
     from edgewise.core.records import parse_options
     from edgewise.embodied.job import EmbodiedConfig, run_suite
 
+    for task in options["tasks"]:
+        _check_task(task)
     config: EmbodiedConfig = parse_options(EmbodiedConfig, options, what="options")
     chosen = config.names()
     needs_simulator()
     folder = out if out is not None else fresh_folder(name or (options["tasks"][0] if options["tasks"] else "embodied"))
     if not as_json:
         episodes = len(chosen) * config.seeds * len(config.arms)
-        stderr_console().print(f"{episodes} episodes of {len(chosen)} tasks", markup=False)
+        stderr_console().print(f"tasks: {', '.join(chosen)}; episodes: {episodes}", markup=False)
     with progress_shown(folder, stderr_console()):
         done = run_suite(config, folder, seed=seed)
     finish(done, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -109,8 +110,8 @@ def called(arm: str, arms: Mapping[str, Any]) -> str:
     memories = {name.rpartition("+")[2] for name in arms}
     planner, _, memory = arm.rpartition("+")
     if len(planners) == 1:
-        return memory
-    return planner if len(memories) == 1 else f"{planner}, {memory}"
+        return _words(memory)
+    return _words(planner) if len(memories) == 1 else f"{_words(planner)}, {_words(memory)}"
 
 
 def _success_figure(series: Mapping[str, Sequence[Mapping[str, Any]]], names: Sequence[str]) -> Figure:
@@ -135,7 +136,7 @@ def _success_figure(series: Mapping[str, Sequence[Mapping[str, Any]]], names: Se
         )
     told = "; ".join(f"{name} {shown(m)}" for name, m in zip(names, next(iter(series.values())), strict=True))
     layout = {
-        "height": 120 + 28 * len(names),
+        "height": max(340, 120 + 28 * len(names)),
         "xaxis": {"range": [-0.02, 1.02], "title": {"text": "success"}},
         "yaxis": {"autorange": "reversed"},
         "showlegend": False,
@@ -146,7 +147,8 @@ def _success_figure(series: Mapping[str, Sequence[Mapping[str, Any]]], names: Se
 def _failures(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Why episodes ended without success, and which actions did not come off."""
     failed = [row for row in rows if not row["success"]]
-    arms = len({row["arm"] for row in rows}) > 1
+    names = {row["arm"]: row["arm"] for row in rows}
+    arms = len(names) > 1
     blocks: list[Block] = []
     if failed:
         kinds = Counter((row["arm"], row["task"], general(row["reason"])) for row in failed)
@@ -155,15 +157,14 @@ def _failures(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
             same = (row for row in failed if (row["arm"], row["task"], general(row["reason"])) == (arm, task, reason))
             one = next(same)
             where = f"step {one['reached'] + 1} of {one['steps']}" if one["reached"] < one["steps"] else "the end"
-            found.append((*([arm] if arms else []), _words(task), count, reason, where, one["seed"]))
+            found.append((*([called(arm, names)] if arms else []), _words(task), count, reason, where, one["seed"]))
         columns = (*(["arm"] if arms else []), "task", "episodes", "the agent stopped because", "stuck at", "e.g. seed")
         blocks.append(
             Table(title=f"Why {len(failed)} of {len(rows)} episodes failed", columns=columns, rows=tuple(found))
         )
         one = failed[0]
-        blocks.append(
-            Text(text=f"To see one: edgewise embodied watch {run.path} --task {one['task']} --seed {one['seed']}")
-        )
+        words = ["edgewise", "embodied", "watch", str(run.path), "--task", one["task"], "--seed", str(one["seed"])]
+        blocks.append(Text(text="To see one: " + shlex.join([*words, *(["--arm", one["arm"]] if arms else [])])))
     actions = run.read_table("actions").to_pylist()
     if actions:
         blocks.append(_actions(actions))
@@ -206,8 +207,10 @@ def _reached(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def general(reason: str) -> str:
     """A reason without ids, places and measures, so that alike reasons are counted together."""
+    if reason == "done":
+        return "it held the task for done"
     plain = re.sub(r"\([-\d., ]+\)|\[?\b\d+(\.\d+)?\b\]?( cm)?", "…", reason)
-    return re.sub(r"(… ?)+", "… ", plain).strip()
+    return re.sub(r"…( …)+", "…", plain)
 
 
 def _words(name: str) -> str:

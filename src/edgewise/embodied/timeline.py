@@ -206,4 +206,5 @@ def ending(episode: Episode) -> list[str]:
         action, outcome, reason = failed[-1]
         told_of = f"{len(failed)} of {len(episode.actions)} actions failed or were refused"
         found.append(f"{told_of}; the last, {action}: {reason or outcome}.")
-    return [*found, f"The agent stopped because: {episode.reason}."]
+    done = episode.reason == "done"
+    return [*found, "The agent held the task for done." if done else f"The agent stopped because: {episode.reason}."]
