@@ -49,10 +49,13 @@ def test_relations_come_from_boxes_where_none_are_told() -> None:
     assert Beliefs.of([tower[0], held]).held == 2 and Beliefs.of([tower[0], held]).on_top(1) == []
 
 
-def test_told_relations_are_not_second_guessed() -> None:
-    tower = [seen(1, "red cube", (0.5, 0, 0)), seen(2, "blue cube", (0.5, 0, 0.04))]
-    beliefs = Beliefs.of([*tower, RelationFact("near", 1, 2)])
-    assert beliefs.on_top(1) == []
+def test_boxes_say_only_what_relations_leave_open() -> None:
+    tower = [seen(1, "red cube", (0.5, 0, 0)), seen(2, "blue cube", (0.5, 0, 0.04)), seen(3, "green cube", (0.3, 0, 0))]
+    # Told to be on another thing, and therefore not on the one that its box is over.
+    assert Beliefs.of([*tower, RelationFact("on", 2, 3)]).support(2) == 3
+    assert Beliefs.of([*tower, RelationFact("near", 1, 2)]).support(2) == 1
+    hidden = replace(tower[1], visibility=Visibility.CONTAINED)
+    assert Beliefs.of([tower[0], hidden]).support(2) is None
 
 
 def test_where_something_was_follows_from_the_log() -> None:

@@ -33,8 +33,8 @@ Related = tuple[str, int, int]
 class Beliefs:
     """A belief state.
 
-    Where the facts hold no relation of the present at all, relations are taken from the boxes of the objects. Where
-    they go back to the beginning, objects that they say nothing about were then as they are now.
+    What a thing in sight rests on or is in follows from the boxes if no relation says it. Where the facts go back to
+    the beginning, objects that they say nothing about were then as they are now.
 
     Attributes:
         objects: Objects now, by id.
@@ -76,7 +76,7 @@ class Beliefs:
         return cls(
             objects=dict(sorted(now.items())),
             initial=dict(sorted(first.items())),
-            relations=frozenset(relations or relations_of(now.values())),
+            relations=frozenset(relations | _untold(relations, now)),
             before=frozenset(before or relations_of(first.values())),
             events=tuple(sorted(events, key=lambda event: event.sequence)),
             actions=tuple(sorted(actions, key=lambda done: done.action.index)),
@@ -228,6 +228,13 @@ def relations_of(objects: Iterable[ObjectFact]) -> set[Related]:
     low, high = (np.array([getattr(f, end) for f in resting_ones]).reshape(-1, 3) for end in ("low", "high"))
     ids, labels = [f.id for f in resting_ones], [f.label for f in resting_ones]
     return found | resting(ids, labels, low, high, (), MemoryConfig())
+
+
+def _untold(relations: set[Related], objects: Mapping[int, ObjectFact]) -> set[Related]:
+    """Supports and containers of things in sight: memories tell none of what they think is moving."""
+    placed = {a for name, a, _ in relations if name in ("on", "inside", "covered", "held")}
+    seen = {i for i, fact in objects.items() if fact.visibility == Visibility.VISIBLE} - placed
+    return {r for r in relations_of(objects.values()) if r[1] in seen}
 
 
 def _leftness(fact: ObjectFact) -> float:
