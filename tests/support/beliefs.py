@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from edgewise.embodied.beliefs import Beliefs
 from edgewise.embodied.types import Goal, Predicate, Referent, Step
+from edgewise.scene.render import told
 from edgewise.scene.types import (
     Action,
     ActionFact,
@@ -86,7 +87,8 @@ class Tabletop:
     def facts(self) -> tuple[Fact, ...]:
         """What is and was."""
         now = [RelationFact(*relation) for relation in sorted(self.relations)]
-        return (*self._objects(), *now, *self._first, *self._first_relations, *self.happened, *self.actions)
+        facts = (*self._objects(), *now, *self._first, *self._first_relations, *self.happened, *self.actions)
+        return tuple(told(fact) for fact in facts)
 
     def beliefs(self) -> Beliefs:
         """The same as beliefs."""
