@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgewise.scene.perception.frames import write_frames
-from support.boxes import camera, cube, render
+from support.box_frames import camera, cube, render
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/scene.md").read_text(), re.DOTALL)

@@ -12,7 +12,7 @@ from edgewise.scene import Memory
 from edgewise.scene.graph import Node
 from edgewise.scene.types import Camera, Kind, Provenance, Segmentation, Visibility
 from edgewise.scene.verify import check_graph
-from support.boxes import Box, camera, cube, render
+from support.box_frames import Box, camera, cube, render
 from support.movie import Movie
 
 SCENE = {

@@ -6,7 +6,7 @@ import pytest
 
 from edgewise.scene import Action, MemoryConfig
 from edgewise.scene.types import Kind, Outcome, Provenance, RobotState, Source, Visibility
-from support.boxes import Box, cube
+from support.box_frames import Box, cube
 from support.movie import Movie
 
 CUP = Box("grey cup", (0.41, -0.24, 0), (0.49, -0.16, 0.09))

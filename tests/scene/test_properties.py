@@ -13,7 +13,7 @@ from edgewise.core.errors import CorruptRecord, Unsupported
 from edgewise.scene import Action, Memory
 from edgewise.scene.graph import read_log, replay
 from edgewise.scene.types import Kind, Observation, Outcome
-from support.boxes import Box, camera, cube, render
+from support.box_frames import Box, camera, cube, render
 from support.movie import Movie
 
 NAMES = ("red", "green", "blue", "cup", "box")

@@ -7,7 +7,7 @@ import pytest
 
 from edgewise.scene.config import MemoryConfig
 from edgewise.scene.relations import directions, encloses, overlap_share, resting
-from support.boxes import Box, cube
+from support.box_frames import Box, cube
 
 CONFIG = MemoryConfig()
 

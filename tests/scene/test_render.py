@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edgewise.scene import Action
 from edgewise.scene.render import as_text, count_tokens
 from edgewise.scene.types import ActionFact, EventFact, Kind, ObjectFact, Outcome, RelationFact
-from support.boxes import cube
+from support.box_frames import cube
 from support.movie import Movie
 
 

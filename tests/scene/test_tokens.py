@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgewise.scene.config import MemoryConfig
 from edgewise.scene.tokens import encode, footprint_yaw
 from edgewise.scene.types import Camera, Detection, Observation, Segmentation
-from support.boxes import Box, camera, cube, render
+from support.box_frames import Box, camera, cube, render
 
 VIEW = camera()
 

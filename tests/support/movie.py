@@ -6,7 +6,7 @@ import numpy as np
 
 from edgewise.scene import Memory, MemoryConfig
 from edgewise.scene.types import Camera, Event, Kind, RobotState, Segmentation
-from support.boxes import Box, camera, render
+from support.box_frames import Box, camera, render
 
 PERIOD = 0.2
 

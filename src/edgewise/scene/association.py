@@ -51,7 +51,7 @@ def assign(
         labels: (n,) of the objects.
         sizes: (n, 3) of the objects.
         gates: (n,) greatest distance for each object.
-        certain: (n,) whether only a token of the same label can be the object.
+        certain: (n,) whether only a token of the same label, and not far larger, can be the object.
         found: (m, 3) where the tokens are.
         found_labels: (m,) of the tokens.
         found_sizes: (m, 3) of what is seen of them.
@@ -67,10 +67,9 @@ def assign(
     penalty = table[ours[:, None], theirs[None]]
     cost = distance / config.gate + penalty
     # A thing does not change colour: another label is believed only where the place says that it is the same thing.
-    same = (
-        ~certain[:, None] & (distance <= 0.25 * config.gate) & (found_sizes[None] <= 1.5 * sizes[:, None] + 0.01).all(2)
-    )
-    allowed = (distance <= gates[:, None]) & ((penalty == 0) | same)
+    fits = (found_sizes[None] <= 1.5 * sizes[:, None] + 0.01).all(2)
+    same = ~certain[:, None] & fits & (distance <= 0.25 * config.gate)
+    allowed = (distance <= gates[:, None]) & ((penalty == 0) | same) & (fits | ~certain[:, None])
     rows, columns = linear_sum_assignment(np.where(allowed, cost, _FAR))
     pairs = tuple((int(i), int(j)) for i, j in zip(rows, columns, strict=True) if allowed[i, j])
     return Assignment(pairs, _exchangeable(pairs, distance, allowed, ours, config))

@@ -114,8 +114,8 @@ class Narrator:
         """The event of a motion that has come to an end, if this one has."""
         if track.visibility in (Visibility.HELD, Visibility.LOST) or track.can.fixed:
             return None
-        if length(track.step) >= self.config.still:
-            return None
+        if length(track.step) >= self.config.still or (track.in_hand and track.cut):
+            return None  # of what a hand carries out of the picture it cannot be told that it stands still
         measured, inferred = track.seen == frame.time, track.provenance == Provenance.INFERRED
         released = self._let_go.get(track.id)
         if released is not None:

@@ -34,6 +34,7 @@ class Track:
         rest: Where it last rested.
         sure: ``rest`` was measured on a whole view: a small displacement from it is a motion and not a better look.
         whole: Nothing was before it when it was last measured.
+        cut: It reached the border of the picture when it was last measured.
         averaged: Frames in the running average of its geometry.
         yaw: Of the footprint's long side.
         visibility: How it is known.
@@ -42,6 +43,7 @@ class Track:
         ratio: Share of its pixels that is seen.
         moving: It has left ``rest`` and not come to rest.
         handled: What was near it while it moved: ``robot``, ``hand``, or the id of what it moved with.
+        in_hand: Somebody's hand is near it in this frame.
         absent: Frames in a row in which it was not seen, because of something else or because it is not there.
         gone: Frames in a row in which its place was seen, and was empty or taken.
         hidden_reported: An OCCLUDE event was written, and no REVEAL since.
@@ -65,6 +67,7 @@ class Track:
     window: deque[tuple[float, Floats, Floats]]
     sure: bool = True
     whole: bool = True
+    cut: bool = False
     averaged: int = 1
     yaw: float | None = None
     visibility: Visibility = Visibility.VISIBLE
@@ -72,6 +75,7 @@ class Track:
     ratio: float = 1.0
     moving: bool = False
     handled: set[str | int] = field(default_factory=set)
+    in_hand: bool = False
     absent: int = 0
     gone: int = 0
     hidden_reported: bool = False
@@ -129,6 +133,7 @@ class Track:
                 self.pixels, self.distance = pixels, distance
         else:
             centre, size = _centre_of_part(low, high, expected, self.size), self.size
+        self.cut = bool(tokens.border[index])
         before = self.centre
         shift: Floats = centre - self.centre
         if whole:

@@ -194,7 +194,8 @@ class Tracker:
                     near = near or box_gap(grasp.track.low, grasp.track.high, track) <= 0.02
                 if near:
                     track.handled.add("robot")
-            if any(box_gap(low, high, track) <= reach for low, high in frame.hands):
+            track.in_hand = any(box_gap(low, high, track) <= reach for low, high in frame.hands)
+            if track.in_hand:
                 track.handled.add("hand")
 
     def _seen(self, track: Track, found: Findings) -> None:
