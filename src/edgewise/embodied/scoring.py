@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.core.estimate import Measure, NotMeasured
+from edgewise.core.estimate import Estimate, Measure, NotMeasured
 from edgewise.embodied.beliefs import centre
 from edgewise.embodied.types import MemoryArm
 from edgewise.scene.types import (
@@ -60,7 +60,6 @@ class ScoredMemory:
             ("hidden", "located", "unknown", "error_sum", "error_n", "frames", "switches"), 0.0
         )
         self._names: dict[int, str] = {}
-        self._hidden_since: dict[str, float] = {}
 
     def update(self, observation: Observation, segmentation: Segmentation, robot: RobotState | None = None) -> object:
         """Take in one frame, then compare."""
@@ -136,8 +135,8 @@ class ScoredMemory:
 
     def _note_switches(self, facts: Mapping[int, ObjectFact], truth: Truth) -> None:
         """An id that is measured where another thing of its label is, and its own is not."""
-        for identity, name in tuple(self._names.items()):
-            fact = facts.get(identity)
+        for identity in tuple(self._names):
+            name, fact = self._names[identity], facts.get(identity)
             place = centre(fact)
             if fact is None or place is None or not _measured(fact):
                 continue
@@ -236,7 +235,9 @@ def _share(part: float, whole: float) -> Measure:
 
 
 def _mean(values: Sequence[float]) -> Measure:
-    return clustered_mean(values, list(range(len(values))))
+    mean = clustered_mean(values, list(range(len(values))))
+    # Nothing that is averaged here can be negative.
+    return mean.model_copy(update={"low": max(mean.low, 0.0)}) if isinstance(mean, Estimate) else mean
 
 
 def _present(memory: MemoryArm) -> tuple[dict[int, ObjectFact], set[tuple[str, int, int]]]:
