@@ -183,7 +183,7 @@ def colour_table(catalogue: Catalogue) -> npt.NDArray[np.uint8]:
 
 
 def _square(half: Triple, kind: str) -> bool:
-    return kind in ("cylinder", "ball") or (kind == "cuboid" and math.isclose(half[0], half[1], rel_tol=0.1))
+    return kind in ("cylinder", "ball") or (kind == "cuboid" and math.isclose(half[0], half[1], rel_tol=0.02))
 
 
 def _walls(x: float, y: float, z: float, wall: float) -> tuple[Part, ...]:

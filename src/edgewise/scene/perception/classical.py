@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator
 
-from edgewise.scene.perception.catalogue import FIRST, HAND_COLOUR, ROBOT_COLOUR, UNKNOWN, Catalogue, colour_table
+from edgewise.scene.perception.catalogue import (
+    BITS,
+    FIRST,
+    HAND_COLOUR,
+    ROBOT_COLOUR,
+    UNKNOWN,
+    Catalogue,
+    colour_table,
+)
 from edgewise.scene.perception.explain import Explainer, Piece
 from edgewise.scene.perception.noise import SensorNoise, disturb, sense
 from edgewise.scene.perception.regions import Rays, Surface, components, survey
@@ -16,6 +24,7 @@ from edgewise.scene.types import ROBOT, Detection, Observation, RobotState, Segm
 
 SMALLEST = 12  # pixels of a region
 SMALLEST_HAND = 30
+BRIGHT = 85  # percentile of a thing's brightness that tells white from grey
 
 
 class ClassicalSegmenter:
@@ -64,7 +73,7 @@ class ClassicalSegmenter:
         pieces = self._explainer.explain(surface, observation.camera, pixels, which, SMALLEST)
         detections = []
         for piece in pieces:
-            detections.append(self._detection(piece))
+            detections.append(self._detection(piece, observation.rgb))
             flat[piece.pixels] = len(detections)
         hand = np.flatnonzero(surface.classes.ravel() == HAND_COLOUR)
         if len(hand) >= SMALLEST_HAND:
@@ -86,7 +95,7 @@ class ClassicalSegmenter:
         pixels = np.flatnonzero(mask.ravel() & (surface.classes.ravel() == common))
         if common == UNKNOWN or len(pixels) < SMALLEST:
             return ""
-        return self._detection(self._explainer.best(surface, observation.camera, pixels)).label
+        return self._detection(self._explainer.best(surface, observation.camera, pixels), observation.rgb).label
 
     def _survey(self, observation: Observation) -> Surface | None:
         depth, camera = observation.depth, observation.camera
@@ -97,10 +106,16 @@ class ClassicalSegmenter:
             _limit_robot(surface, self.robot())
         return surface
 
-    def _detection(self, piece: Piece) -> Detection:
-        colour = self.catalogue.colours[piece.colour - FIRST].name
+    def _detection(self, piece: Piece, rgb: npt.NDArray[np.uint8]) -> Detection:
+        colour = piece.colour
+        if self._plain[colour]:
+            # Some sides of a white thing are as dark as grey; its brightest are not.
+            value = int(np.percentile(rgb.reshape(-1, 3)[piece.pixels].max(axis=1), BRIGHT)) >> (8 - BITS)
+            seen = int(self._table[(value << 2 * BITS) | (value << BITS) | value])
+            colour = seen if seen >= FIRST else colour
         score = 1.0 if piece.rival == float("inf") else piece.rival / max(piece.rival + piece.cost, 1e-9)
-        return Detection(f"{colour} {self.catalogue.forms[piece.form].noun}", score)
+        name = self.catalogue.colours[colour - FIRST].name
+        return Detection(f"{name} {self.catalogue.forms[piece.form].noun}", float(score))
 
 
 def _limit_robot(surface: Surface, robot: RobotState, reach: float = 0.12) -> None:

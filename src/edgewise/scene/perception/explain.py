@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgewise.scene.perception.catalogue import FIRST, UNKNOWN, Catalogue
-from edgewise.scene.perception.fit import Forms, Hypotheses, distance, in_world, local, misfit, refine, unseen
+from edgewise.scene.perception.fit import ROUGH, Forms, Hypotheses, distance, in_world, local, misfit, refine, unseen
 from edgewise.scene.perception.regions import JUMP, Surface
 from edgewise.scene.types import Camera
 
@@ -21,15 +21,14 @@ Indices = npt.NDArray[np.intp]
 OUTLINE = 120  # points of a region that say where its rectangle is
 POINTS = 40  # of them that hypotheses are fitted to
 FEW = 16  # of them that decide which hypotheses are worth fitting
-ROUGH = 3.0  # before that, forms are off by so many times the deviation
 BEST = 6  # hypotheses of a region that are fitted
 STEPS = 4
 ROUNDS = 4  # things of one colour in one region, at most
 SIGMA = 0.0018  # metres: least deviation of a surface from a form
 GROWTH = 0.001  # metres at .9 m by which a sensor's smoothed noise is reckoned with; grows with the square of distance
 SLACK = 0.015  # metres by which extents that are seen may differ from a form's
-OFF = 0.01  # metres from a form's surface: the pixel is something else's
-SCRAP = 5.0  # cost from which part of a region is like nothing
+OFF, NEARLY = 0.01, 0.004  # metres from a form's surface: the pixel is something else's, or may be
+SCRAP = 6.0  # cost from which part of a region is like nothing
 UNSEEN, HIDDEN, ODD, RARER = (
     14.0,
     1.5,
@@ -41,7 +40,11 @@ CLOSE = 0.01  # metres
 EDGE_PIXELS = 3  # of a region that border on something nearer
 OVERLAP, DEEP = 0.2, 0.006  # share of a thing that may lie so many metres within another
 MOST_UNIONS = 12
-NEAR = 0.03  # metres between two regions that may be parts of one thing
+NEAR = 0.04  # metres between two regions that may be parts of one thing
+# Places in [0, 1), one in each of equal strata and irregular within: even steps would run along columns of pixels.
+_STRATA = (np.arange(OUTLINE) + np.arange(OUTLINE) * 0.618034 % 1) / OUTLINE
+# Whether to align the lower or the upper end along x and y, and the top or the foot.
+_ENDS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=bool)
 
 
 @dataclass
@@ -86,16 +89,15 @@ class Explainer:
         """Things among components, see ``components``."""
         pieces: list[Piece] = []
         groups = np.split(pixels, np.flatnonzero(np.diff(which)) + 1) if len(pixels) else []
-        groups = self._joined(surface, camera, groups)
         origins = list(range(len(groups)))
         whole: dict[int, Piece] = {}
         for last in (*[False] * (ROUNDS - 1), True):
             if not groups:
                 break
-            found = self._fit(surface, camera, groups)
+            found = self._fit_together(surface, camera, groups)
             groups, sources, origins = [], origins, []
-            for piece, origin in zip(found, sources, strict=True):
-                piece.origin = origin
+            for piece in found:
+                piece.origin = origin = sources[piece.origin]
                 whole.setdefault(origin, replace(piece))
                 rest = [] if last else self._rest(surface, piece, smallest)
                 if rest and len(piece.pixels) >= smallest:
@@ -111,12 +113,10 @@ class Explainer:
 
     def _worthwhile(self, pieces: list[Piece], whole: dict[int, Piece]) -> list[Piece]:
         """The pieces, or the whole region where they go through one another: a thing that lies askew, say."""
-        parts: dict[int, list[Piece]] = {}
-        for piece in pieces:
-            parts.setdefault(piece.origin, []).append(piece)
         kept: list[Piece] = []
-        for origin, group in parts.items():
-            kept += [whole[origin]] if len(group) > 1 and self._overlap(group) > OVERLAP else group
+        for origin, one in whole.items():
+            parts = [piece for piece in pieces if piece.origin == origin]
+            kept += [one] if len(parts) > 1 and self._overlap(parts) > OVERLAP else parts
         return kept
 
     def _overlap(self, pieces: list[Piece]) -> float:
@@ -129,36 +129,38 @@ class Explainer:
         d, _ = distance(self.forms, forms[other], local(poses[other], points[one]))
         return float((d < -DEEP).mean(axis=1).max())
 
-    def _joined(self, surface: Surface, camera: Camera, groups: list[Indices]) -> list[Indices]:
-        """The groups, those of one colour and near one another put together where one form explains them better."""
-        flat = surface.points.reshape(-1, 3)
-        colours = [int(self.kin[surface.classes.ravel()[group[0]]]) for group in groups]
-        low = np.array([flat[group].min(axis=0) for group in groups]).reshape(-1, 3)
-        high = np.array([flat[group].max(axis=0) for group in groups]).reshape(-1, 3)
-        apart = np.maximum(low[:, None] - high[None], low[None] - high[:, None]).max(axis=2)
-        pairs = [(i, j) for i, j in zip(*np.nonzero(np.triu(apart < NEAR, 1)), strict=True) if colours[i] == colours[j]]
-        if not pairs:
-            return groups
-        unions = [frozenset((int(i), int(j))) for i, j in pairs]
-        for _ in range(2):
-            unions += {a | b for a in unions for b in unions if a & b}
-        unions = sorted(set(unions), key=lambda union: (-len(union), sorted(union)))[:MOST_UNIONS]
-        alone = sorted(frozenset().union(*unions))
-        found = self._fit(
-            surface,
-            camera,
-            [np.concatenate([groups[k] for k in union]) for union in unions] + [groups[k] for k in alone],
-        )
-        single = dict(zip(alone, found[len(unions) :], strict=True))
+    def _fit_together(self, surface: Surface, camera: Camera, groups: list[Indices]) -> list[Piece]:
+        """Groups of one colour and near one another are put together where one form explains them better.
+
+        The ``origin`` of a piece is the first of its groups.
+        """
+        unions = self._unions(surface, groups)
+        found = self._fit(surface, camera, groups + [np.concatenate([groups[k] for k in union]) for union in unions])
+        for k, piece in enumerate(found[: len(groups)]):
+            piece.origin = k
+        gains = []
+        for union, piece in zip(unions, found[len(groups) :], strict=True):
+            piece.origin = union[0]
+            gains.append(sum(len(groups[k]) * (found[k].cost - piece.cost) for k in union))
         taken: set[int] = set()
         together = []
-        for union, piece in sorted(zip(unions, found, strict=False), key=lambda pair: pair[1].cost):
-            sizes = [len(groups[k]) for k in union]
-            apart_cost = sum(single[k].cost * n for k, n in zip(union, sizes, strict=True)) / sum(sizes)
-            if piece.cost < apart_cost and not union & taken:
-                taken |= union
-                together.append(piece.pixels)
-        return [group for k, group in enumerate(groups) if k not in taken] + together
+        for k in np.argsort(gains)[::-1]:
+            if gains[k] > 0 and not taken.intersection(unions[k]):
+                taken.update(unions[k])
+                together.append(found[len(groups) + k])
+        return [found[k] for k in range(len(groups)) if k not in taken] + together
+
+    def _unions(self, surface: Surface, groups: list[Indices]) -> list[tuple[int, ...]]:
+        """Sets of groups that may be parts of one thing."""
+        flat = surface.points.reshape(-1, 3)
+        colours = self.kin[surface.classes.ravel()[[group[0] for group in groups]]]
+        low, high = (np.array([end(flat[group], axis=0) for group in groups]) for end in (np.min, np.max))
+        apart = np.maximum(low[:, None] - high[None], low[None] - high[:, None]).max(axis=2)
+        near = np.triu((apart < NEAR) & (colours[:, None] == colours[None]), 1)
+        unions = {frozenset((int(i), int(j))) for i, j in zip(*np.nonzero(near), strict=True)}
+        for _ in range(2):
+            unions |= {a | b for a in unions for b in unions if a & b}
+        return sorted((tuple(sorted(union)) for union in unions), key=lambda union: (-len(union), union))[:MOST_UNIONS]
 
     def best(self, surface: Surface, camera: Camera, pixels: Indices) -> Piece:
         """The best explanation of pixels of one colour."""
@@ -167,7 +169,7 @@ class Explainer:
     def _fit(self, surface: Surface, camera: Camera, groups: list[Indices]) -> list[Piece]:
         """The best form of each group of pixels."""
         forms = self.forms
-        chosen = np.stack([group[np.linspace(0, len(group) - 1, OUTLINE).astype(np.intp)] for group in groups])
+        chosen = np.stack([group[(_STRATA * len(group)).astype(np.intp)] for group in groups])
         outline = _smooth(surface, chosen)
         points = outline[:, :: OUTLINE // POINTS]
         colours = surface.classes.ravel()[chosen[:, 0]]
@@ -224,39 +226,38 @@ class Explainer:
         everyone, every = (
             a.ravel() for a in np.meshgrid(np.arange(len(points)), np.arange(len(forms.forms)), indexing="ij")
         )
-        form, owner, pose = [], [], []
+        size = forms.high - forms.low
+        height = top - bottom
+        found: list[tuple[Indices, Indices, npt.NDArray[np.floating]]] = []
         for yaw, low, high, wanted in zip(yaws, lows, highs, (yaws[0] == yaws[0], yaws[0] != yaws[1]), strict=True):
             for turn in range(int(forms.turns.max())):
-                some = wanted[everyone] & (forms.turns[every] > turn)
-                fo, ow = every[some], everyone[some]
-                angle = yaw[ow] + turn * np.pi / 2
-                # The rectangle's box in the form's frame.
-                lo, hi = _turned(low[ow], high[ow], turn)
-                spare = (forms.high[fo] - forms.low[fo])[:, :2] - (hi - lo)
-                loose = np.abs(spare) > SLACK
-                tall = forms.high[fo][:, 2] - forms.low[fo][:, 2]
+                # The rectangle's box in the form's frame, and how much larger the form is.
+                lo, hi = _turned(low, high, turn)
+                spare = size[every, :2] - (hi - lo)[everyone]
+                small = (spare < SLACK + size[every, :2] / 4).all(axis=1) & (size[every, 2] < height[everyone] + SLACK)
+                some = wanted[everyone] & (forms.turns[every] > turn) & (hideable[everyone] | small)
+                fo, ow, spare = every[some], everyone[some], spare[some]
                 # Its top is seen, unless something nearer hides it; then its foot may be.
-                other = hideable[ow] & (np.abs(tall - top[ow] + bottom[ow]) > SLACK)
-                size = (forms.high[fo] - forms.low[fo])[:, :2]
-                fitting = hideable[ow] | (
-                    (spare < SLACK + size / 4).all(axis=1) & (tall < top[ow] - bottom[ow] + SLACK)
-                )
-                for side in ((0, 0), (0, 1), (1, 0), (1, 1)):
-                    use = fitting & ~((np.array(side) == 1) & ~loose).any(axis=1)
-                    # Align the lower, the upper, or the middle of the form's box with that of the rectangle.
-                    start = np.where(loose, side, 0.5)
-                    at = lo + (hi - lo) * start - (forms.low[fo][:, :2] * (1 - start) + forms.high[fo][:, :2] * start)
-                    x = np.cos(angle) * at[:, 0] - np.sin(angle) * at[:, 1]
-                    y = np.sin(angle) * at[:, 0] + np.cos(angle) * at[:, 1]
-                    for z, fits in (
-                        (top[ow] - forms.high[fo][:, 2], use),
-                        (bottom[ow] - forms.low[fo][:, 2], use & other),
-                    ):
-                        z = np.maximum(z, -forms.low[fo][:, 2])
-                        form.append(fo[fits])
-                        owner.append(ow[fits])
-                        pose.append(np.stack((x, y, z, angle), axis=1)[fits])
-        return Hypotheses(np.concatenate(form), np.concatenate(owner), np.concatenate(pose).astype(np.float32))
+                loose = np.empty((len(fo), 3), dtype=bool)
+                loose[:, :2] = np.abs(spare) > SLACK
+                loose[:, 2] = hideable[ow] & (np.abs(size[fo, 2] - height[ow]) > SLACK)
+                use = ~(_ENDS[:, None] & ~loose[None]).any(axis=2)
+                which, row = np.nonzero(use)
+                fo, ow = fo[row], ow[row]
+                # Align the lower, the upper, or the middle of the form's box with that of the rectangle.
+                start = np.where(loose[row, :2], _ENDS[which, :2], 0.5)
+                at = lo[ow] + (hi - lo)[ow] * start - (forms.low[fo, :2] + size[fo, :2] * start)
+                angle = yaw[ow] + turn * np.pi / 2
+                c, s = np.cos(angle), np.sin(angle)
+                pose = np.empty((len(fo), 4), dtype=np.float32)
+                pose[:, 0] = c * at[:, 0] - s * at[:, 1]
+                pose[:, 1] = s * at[:, 0] + c * at[:, 1]
+                pose[:, 2] = np.where(_ENDS[which, 2], bottom[ow] - forms.low[fo, 2], top[ow] - forms.high[fo, 2])
+                pose[:, 2] = np.maximum(pose[:, 2], -forms.low[fo, 2])
+                pose[:, 3] = angle
+                found.append((fo, ow, pose))
+        form, owner, poses = (np.concatenate(part) for part in zip(*found, strict=True))
+        return Hypotheses(form, owner, poses)
 
     def _rest(self, surface: Surface, piece: Piece, smallest: int) -> list[Indices]:
         """Groups of a piece's pixels that lie off its form; they are taken from it."""
@@ -264,17 +265,17 @@ class Explainer:
 
         points = surface.points.reshape(-1, 3)[piece.pixels][None]
         d, _ = distance(self.forms, np.array([piece.form]), local(piece.pose[None], points))
-        off = np.abs(d[0]) > OFF
-        if off.sum() < smallest:
+        far = np.abs(d[0])
+        if (far > OFF).sum() < smallest:
             return []
+        off = far > NEARLY  # pixels that are hardly off go with those that are clearly off
         width = surface.classes.shape[1]
         rows, columns = np.divmod(piece.pixels, width)
         picture = np.zeros((np.ptp(rows) + 1, np.ptp(columns) + 1), dtype=bool)
         picture[rows[off] - rows.min(), columns[off] - columns.min()] = True
         labels, _ = label(picture)
         of = labels[rows - rows.min(), columns - columns.min()]
-        sizes = np.bincount(of)
-        sizes[0] = 0
+        sizes = np.bincount(of[far > OFF], minlength=labels.max() + 1)
         groups = [piece.pixels[of == k] for k in np.flatnonzero(sizes >= smallest)]
         if groups:
             piece.pixels = piece.pixels[(of == 0) | (sizes[of] < smallest)]

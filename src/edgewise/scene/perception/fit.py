@@ -19,6 +19,7 @@ from edgewise.scene.types import Camera, Floats
 
 Indices = npt.NDArray[np.intp]
 CAP = 2.0  # misfit counts distances up to so many standard deviations: the rest belongs to something else
+ROUGH = 3.0  # how much larger the deviation is at a second, coarser look
 ROBUST = 3.0  # deviations beyond which a point pulls less and less
 CLEAR = 0.004  # metres by which something must lie nearer to hide a form
 LYING = KINDS.index("roll")
@@ -216,10 +217,16 @@ def refine(
 def misfit(
     forms: Forms, hypotheses: Hypotheses, points: npt.NDArray[np.float32], sigma: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Mean squared distance (h,) in units of the variance, each capped at ``CAP`` deviations."""
+    """Mean squared distance (h,) in units of the variance, each capped at ``CAP`` deviations.
+
+    The same with ``ROUGH`` times the deviation is added: it tells among forms that all fit badly, as when a thing
+    leans on another.
+    """
     d, _ = distance(forms, hypotheses.form, local(hypotheses.pose, points))
-    capped: npt.NDArray[np.float32] = np.minimum((d / sigma[:, None]) ** 2, CAP * CAP)
-    return capped.mean(axis=1)
+    square = (d / sigma[:, None]) ** 2
+    most = np.float32(CAP * CAP)
+    both: npt.NDArray[np.float32] = np.minimum(square, most) + np.minimum(square / np.float32(ROUGH * ROUGH), most) / 2
+    return np.asarray(both.mean(axis=1))
 
 
 def unseen(
@@ -252,4 +259,5 @@ def unseen(
     known = within & (seen > 0)
     gone = known & (seen > np.where(mine, far + 0.02, far - CLEAR))
     shown = known & mine & ~gone
-    return gone.mean(axis=1), 1 - gone.mean(axis=1) - shown.mean(axis=1)
+    missing: npt.NDArray[np.float32] = gone.mean(axis=1, dtype=np.float32)
+    return missing, 1 - missing - shown.mean(axis=1, dtype=np.float32)
