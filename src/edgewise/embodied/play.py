@@ -20,7 +20,7 @@ from edgewise.embodied.planners.oracle import TruthArm
 from edgewise.embodied.recording import Recorder, episode_folder
 from edgewise.embodied.scoring import ScoredMemory
 from edgewise.embodied.tasks.suites import find_task
-from edgewise.embodied.types import EpisodeResult, MemoryArm
+from edgewise.embodied.types import EpisodeResult, MemoryArm, Planner
 from edgewise.models.door import Model
 from edgewise.scene.perception.classical import ClassicalSegmenter
 from edgewise.scene.perception.noise import SensorNoise
@@ -65,7 +65,14 @@ class Setting(Record):
 
 
 def play(
-    task: str, seed: int, arm: Arm, setting: Setting, *, model: Model | None = None, keep: Path | None = None
+    task: str,
+    seed: int,
+    arm: Arm,
+    setting: Setting,
+    *,
+    model: Model | None = None,
+    planner: Planner | None = None,
+    keep: Path | None = None,
 ) -> EpisodeResult:
     """One episode. Arms meet the same worlds, disturbances and noise under one seed.
 
@@ -75,6 +82,7 @@ def play(
         arm: Who plays.
         setting: How.
         model: Of a language planner.
+        planner: In place of one that is found by name.
         keep: Run in which the episode is kept for ``watch``.
 
     Raises:
@@ -85,7 +93,7 @@ def play(
     draw, chance, senses = (np.random.default_rng(child) for child in _root(found.name, seed).spawn(3))
     scenario = found.make(draw)
     world = World(scenario.spec, chance, setting.gripper, rate=setting.rate, randomise=Randomisation(slip=setting.slip))
-    planner = find_planner(arm.planner, model)
+    planner = find_planner(arm.planner, model) if planner is None else planner
     with world:
         memory: MemoryArm = TruthArm(world) if arm.planner == "oracle" else find_arm(arm.memory)
         scored = ScoredMemory(memory, world) if setting.scored and arm.planner != "oracle" else None
