@@ -19,6 +19,9 @@ from edgewise.embodied.panel import MEMORIES, Played, above, build_section, evid
 
 if TYPE_CHECKING:
     from edgewise.embodied.beliefs import Beliefs
+    from edgewise.embodied.planners.language import LanguagePlanner, Reply
+    from edgewise.embodied.play import Arm, Setting
+    from edgewise.embodied.types import EpisodeResult
     from edgewise.models.door import Model
     from edgewise.models.types import Message, Prompt, Response, Settings
 
@@ -92,7 +95,7 @@ class Embodied(Instrument["Model", EmbodiedInstrumentConfig]):
         if problem := await asyncio.to_thread(no_simulator):
             return self.not_measured(config, problem)
         seeds = run.rng("embodied").integers(2**31, size=config.seeds).tolist()
-        bridge = _Bridge(model, asyncio.get_running_loop())
+        bridge = Bridge(model, asyncio.get_running_loop())
         jobs = [
             partial(asyncio.to_thread, _episode, task, seed, arm, config, bridge)
             for task in config.tasks
@@ -154,7 +157,7 @@ class Halted(Exception):
     """The examination is over; an episode that still goes on asks nothing more."""
 
 
-class _Bridge:
+class Bridge:
     """The model for episodes, which go on in threads: calls are made by the loop of the run, as all calls are.
 
     Attributes:
@@ -196,18 +199,17 @@ def no_simulator() -> str | None:
         return str(error)
 
 
-def _episode(task: str, seed: int, arm: str, config: EmbodiedInstrumentConfig, bridge: _Bridge) -> Played:
+def _episode(task: str, seed: int, arm: str, config: EmbodiedInstrumentConfig, bridge: Bridge) -> Played:
     """Play one episode, in a thread of its own."""
     from edgewise.embodied.agent import Limits
-    from edgewise.embodied.play import Arm, Setting, play
+    from edgewise.embodied.play import Arm, Setting
     from edgewise.embodied.timeline import words
 
     planner = _listener(bridge, config.max_tokens)
     # The simulator's own masks, and no comparison with the truth: it is the model that is examined.
     limits = Limits(actions=config.actions)
     setting = Setting(perception="masks", noise=0, budget=config.budget, limits=limits, scored=False)
-    result = play(task, seed, Arm("language", MEMORIES[arm]), setting, planner=planner)
-    planner.close()
+    result = play_and_close(planner, task, seed, Arm("language", MEMORIES[arm]), setting)
     return Played(
         task=task,
         seed=seed,
@@ -222,7 +224,17 @@ def _episode(task: str, seed: int, arm: str, config: EmbodiedInstrumentConfig, b
     )
 
 
-def _listener(bridge: _Bridge, max_tokens: int) -> Any:
+def play_and_close(planner: LanguagePlanner, task: str, seed: int, arm: Arm, setting: Setting) -> EpisodeResult:
+    """One episode; the planner's loop, which belongs to this thread, is closed after it."""
+    from edgewise.embodied.play import play
+
+    try:
+        return play(task, seed, arm, setting, planner=planner)
+    finally:
+        planner.close()
+
+
+def _listener(bridge: Bridge, max_tokens: int) -> Any:
     """The language planner; what it is told and says is counted."""
     from edgewise.embodied.planners.language import LanguagePlanner, Reply, contradictions
 
