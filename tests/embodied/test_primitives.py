@@ -51,6 +51,7 @@ def beliefs(*relations: tuple[str, int, int], **visibility: Visibility) -> Belie
         (Action(1, "pick", 1), beliefs(("on", 2, 1)), FREE, "green cube 2 stands on red cube 1"),
         (Action(1, "pick", 5), beliefs(), FREE, "orange pad 5 cannot be moved"),
         (Action(1, "pick", 9), beliefs(), FREE, "hand 9 cannot be moved"),
+        (Action(1, "pick", 4), beliefs(), FREE, "blue bin 4 is too wide for the fingers"),
         (Action(1, "place_on", 1, 2), beliefs(), FREE, "red cube 1 is not in the hand"),
         (Action(1, "place_on", 1, 2), beliefs(("held", 2, 2)), FULL, "the hand holds green cube 2"),
         (Action(1, "place_on", 1, 8), beliefs(("held", 1, 1)), FULL, "nothing stands on red ball 8"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from edgewise.embodied.beliefs import Beliefs, Related
 from edgewise.embodied.conditions import OPENED, drawer_out
+from edgewise.embodied.motions import grasp
 from edgewise.scene.types import Action, Outcome, RobotState, Visibility
 
 ARGUMENTS = {"pick": 1, "place_on": 2, "place_at": 1, "place_in": 2, "cover": 2, "bridge": 3, "open": 1, "close": 1,
@@ -79,9 +80,8 @@ def _against_grasp(a: int, beliefs: Beliefs, holding: bool, slides: bool) -> Ite
         yield f"{_called(beliefs, a)} is under {_called(beliefs, cover)}"
     for top in beliefs.on_top(a):
         yield f"{_called(beliefs, top)} stands on {_called(beliefs, a)}"
-    size, middle = beliefs.size(a), beliefs.centre(a)
-    # A cover is held by its knob.
-    if size is not None and min(size[0], size[1]) > _WIDEST and not can.covers and fact.yaw is None:
+    middle = beliefs.centre(a)
+    if beliefs.size(a) is not None and grasp(beliefs, fact)[2] > _WIDEST:
         yield f"{_called(beliefs, a)} is too wide for the fingers"
     if middle is not None and not _within(middle[0], middle[1]):
         yield f"{_called(beliefs, a)} is out of reach"
