@@ -12,6 +12,7 @@ from edgewise.scene.track import Track
 from edgewise.scene.tracker import Findings
 from edgewise.scene.types import Action, Event, Floats, Kind, Point, Provenance, Source, Visibility, length
 
+_QUIET = 4  # frames in which what reaches out of the picture must stand still to be at rest
 _PATIENCE = 1.0  # seconds that a thing which was let go may go unseen before its place is taken for known
 _UNSURE = 0.035  # metres that a place seen in part, or inferred, may be off
 
@@ -114,8 +115,10 @@ class Narrator:
         """The event of a motion that has come to an end, if this one has."""
         if track.visibility in (Visibility.HELD, Visibility.LOST) or track.can.fixed:
             return None
-        if length(track.step) >= self.config.still or (track.in_hand and track.cut):
-            return None  # of what a hand carries out of the picture it cannot be told that it stands still
+        track.quiet = track.quiet + 1 if length(track.step) < self.config.still else 0
+        # Of what reaches out of the picture little tells that it moves.
+        if track.quiet < (_QUIET if track.moving and track.cut else 1):
+            return None
         measured, inferred = track.seen == frame.time, track.provenance == Provenance.INFERRED
         released = self._let_go.get(track.id)
         if released is not None:

@@ -14,6 +14,7 @@ from edgewise.scene.tokens import Tokens, footprint_yaw
 from edgewise.scene.types import Affordances, Camera, Floats, Point, Provenance, Visibility, length
 
 _FULL = 0.92  # share of an object's usual pixels from which its whole outline is taken for seen
+_MORE = 1.15  # times an object's usual pixels from which it was never seen whole before
 _SHORT = 0.01  # metres by which a view may be short of an object's size and still show both of its sides
 _AVERAGED = 20  # frames over which a resting object's geometry is averaged at most
 
@@ -43,7 +44,7 @@ class Track:
         ratio: Share of its pixels that is seen.
         moving: It has left ``rest`` and not come to rest.
         handled: What was near it while it moved: ``robot``, ``hand``, or the id of what it moved with.
-        in_hand: Somebody's hand is near it in this frame.
+        quiet: Frames in a row in which it stood still.
         absent: Frames in a row in which it was not seen, because of something else or because it is not there.
         gone: Frames in a row in which its place was seen, and was empty or taken.
         hidden_reported: An OCCLUDE event was written, and no REVEAL since.
@@ -75,7 +76,7 @@ class Track:
     ratio: float = 1.0
     moving: bool = False
     handled: set[str | int] = field(default_factory=set)
-    in_hand: bool = False
+    quiet: int = 0
     absent: int = 0
     gone: int = 0
     hidden_reported: bool = False
@@ -129,6 +130,8 @@ class Track:
         whole = self.whole = self.ratio >= _FULL and not tokens.border[index] and not merged
         if whole:
             centre, size = _box_of_whole(low, high, expected, self.size, self.can)
+            if pixels > _MORE * usual:
+                self.sure = False  # so much of it was never seen before: where it rested was known in part
             if pixels > usual:
                 self.pixels, self.distance = pixels, distance
         else:

@@ -14,6 +14,7 @@ from edgewise.scene.config import MemoryConfig
 from edgewise.scene.frame import Frame
 from edgewise.scene.graph import Relation
 from edgewise.scene.grasp import Hand, box_distance, box_gap, carry_along, enclosing, reset_provenance
+from edgewise.scene.relations import affordances
 from edgewise.scene.tokens import Tokens
 from edgewise.scene.track import Track, new_track
 from edgewise.scene.types import Floats, Provenance, Visibility, length
@@ -194,8 +195,7 @@ class Tracker:
                     near = near or box_gap(grasp.track.low, grasp.track.high, track) <= 0.02
                 if near:
                     track.handled.add("robot")
-            track.in_hand = any(box_gap(low, high, track) <= reach for low, high in frame.hands)
-            if track.in_hand:
+            if any(box_gap(low, high, track) <= reach for low, high in frame.hands):
                 track.handled.add("hand")
 
     def _seen(self, track: Track, found: Findings) -> None:
@@ -226,7 +226,7 @@ class Tracker:
         replaced = self._replaced(track, sight, frame)
         if sight.absence == Absence.OUTSIDE:
             track.visibility = Visibility.OUT_OF_VIEW
-        elif sight.absence == Absence.BEHIND or (sight.taken and enclosing(track, self.tracks.values())):
+        elif sight.absence == Absence.BEHIND or self._closed_in(track, sight, frame):
             if self._glimpsed(track, frame):
                 track.visibility = Visibility.PARTIAL
             else:
@@ -241,12 +241,21 @@ class Tracker:
         elif track.hidden_reported and sight.absence == Absence.UNCLEAR:
             track.absent += 1
 
+    def _closed_in(self, track: Track, sight: Sight, frame: Frame) -> bool:
+        """Whether the wall of something hollow is seen where the object is: it is put over it, or around it."""
+        if not sight.taken or sight.region is None:
+            return False
+        return _hollow(frame.segmentation.detections[sight.region].label) or bool(
+            enclosing(track, self.tracks.values())
+        )
+
     def _replaced(self, track: Track, sight: Sight, frame: Frame) -> bool:
         """Whether something else is now seen exactly where an object should be."""
         if sight.absence != Absence.THERE or not sight.taken or sight.region is None:
             return False
         there = self._regions.get(sight.region)
-        return there != track.behind and frame.segmentation.detections[sight.region].label != track.label
+        other = frame.segmentation.detections[sight.region].label
+        return there != track.behind and other != track.label and not _hollow(other)
 
     def _glimpsed(self, track: Track, frame: Frame) -> bool:
         """Whether enough of it is seen for it not to be hidden, though too little to be measured: a narrow rim."""
@@ -319,3 +328,7 @@ def _sizes(tracks: list[Track]) -> Floats:
 def _absent(tracks: list[Track]) -> npt.NDArray[np.bool_]:
     """What was out of sight is only recognised by its own label."""
     return np.array([track.absent >= _FRAMES or track.visibility == Visibility.LOST for track in tracks], dtype=bool)
+
+
+def _hollow(label: str) -> bool:
+    return affordances(label).covers or affordances(label).holds
