@@ -136,6 +136,10 @@ def test_what_nobody_could_see_counts_neither_way() -> None:
     assert match_events([], happened, NAMES)["move/true"] == 0
     counts = match_events([told(Kind.MOVE, 1, 1.0)], happened, NAMES)
     assert (counts["move/told"], counts["move/agreed"]) == (0, 0)
+    # Told once its outcome is seen; a second time it is one too many.
+    counts = match_events([told(Kind.MOVE, 1, 9.0), told(Kind.MOVE, 1, 10.0)], happened, NAMES)
+    assert (counts["move/told"], counts["move/agreed"]) == (1, 0)
+    assert match_events([told(Kind.MOVE, 1, -9.0)], happened, NAMES)["move/told"] == 1
 
 
 def test_pooling_averages_frames_by_episode_and_adds_up_events() -> None:

@@ -160,7 +160,7 @@ def match_events(
     """How a log compares with what happened: for every kind, events that happened, were told, and agree.
 
     An event agrees with one of its kind and object within ``late`` seconds; each is used once. What nobody could see
-    happen counts neither way. Of those that agree, the share with the right source is the share of causes that are
+    happen counts neither way, whether it is never told or, once its outcome is seen, told at last. Of those that agree, the share with the right source is the share of causes that are
     rightly put down.
     """
     counts: dict[str, float] = {"causes": 0.0, "blamed": 0.0}
@@ -177,6 +177,12 @@ def match_events(
                 if k not in used and other.name == name and abs(event.time - other.time) <= late
             ]
             if not gaps:
+                belated = [
+                    k
+                    for k, other in enumerate(all_true)
+                    if k not in used and not other.seen and other.name == name and other.time < event.time
+                ]
+                used.update(belated[:1])
                 continue
             _, k = min(gaps)
             used.add(k)
