@@ -40,7 +40,8 @@ CLOSE = 0.01  # metres
 EDGE_PIXELS = 3  # of a region that border on something nearer
 OVERLAP, DEEP = 0.2, 0.006  # share of a thing that may lie so many metres within another
 MOST_UNIONS = 12
-NEAR = 0.04  # metres between two regions that may be parts of one thing
+FRAGMENT, NEARBY = 30, 0.02  # fewer pixels so near another thing of their colour are a part of it
+NEAR = 0.07  # metres between two regions that may be parts of one thing
 # Places in [0, 1), one in each of equal strata and irregular within: even steps would run along columns of pixels.
 _STRATA = (np.arange(OUTLINE) + np.arange(OUTLINE) * 0.618034 % 1) / OUTLINE
 # Whether to align the lower or the upper end along x and y, and the top or the foot.
@@ -282,12 +283,12 @@ class Explainer:
         return groups
 
     def _merged(self, surface: Surface, pieces: list[Piece]) -> list[Piece]:
-        """Pieces of one colour that the form of a larger one explains go to it, and so do scraps that no form fits."""
+        """Pieces that the form of a larger one of their colour explains go to it; so do fragments and misfits."""
         pieces = sorted((p for p in pieces if len(p.pixels)), key=lambda p: (p.cost > SCRAP, -len(p.pixels)))
         flat = surface.points.reshape(-1, 3)
         kept: list[Piece] = []
         for piece in pieces:
-            mine = flat[piece.pixels[:: max(1, len(piece.pixels) // 30)]]
+            mine = flat[piece.pixels[:: max(1, len(piece.pixels) // FRAGMENT)]]
             best, least = None, np.inf
             for other in kept:
                 if (
@@ -296,9 +297,9 @@ class Explainer:
                 ):
                     continue
                 d, _ = distance(self.forms, np.array([other.form]), local(other.pose[None], mine[None]))
-                off = float((np.abs(d) > OFF).mean())
-                far = float(np.abs(d).mean())
-                joins = off < 0.15 or (piece.cost > SCRAP and other.origin == piece.origin)
+                off, far = float((np.abs(d) > OFF).mean()), float(np.abs(d).mean())
+                joins = off < 0.15 or (len(mine) < FRAGMENT and far < NEARBY)
+                joins |= piece.cost > SCRAP and other.origin == piece.origin
                 if joins and far < least:
                     best, least = other, far
             if best is None:
