@@ -28,6 +28,12 @@ def test_an_object_that_facts_of_the_start_leave_out_has_not_moved_since() -> No
     assert Beliefs.of([*now, first]).resolve(goal(REDS)) == {"left": 1, "right": 2}
 
 
+def test_where_places_are_not_told_ids_stand_in_for_them() -> None:
+    now = [seen(1, "red cube", (0.5, -0.2, 0)), seen(2, "red cube", (0.5, 0.2, 0))]
+    first = replace(seen(1, "red cube", (0.5, 0.3, 0)), initial=True, position=None, low=None, high=None)
+    assert Beliefs.of([*now, first]).resolve(goal(REDS)) == {"left": 1, "right": 2}
+
+
 def test_what_appeared_later_is_counted_last() -> None:
     now = [seen(1, "red cube", (0.5, 0.0, 0)), seen(2, "red cube", (0.5, 0.2, 0))]
     told = [*now, event(Kind.APPEAR, 2, 3.0), RelationFact("on", 1, 9, initial=True)]

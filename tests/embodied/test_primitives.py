@@ -109,6 +109,9 @@ def test_effects_are_compared_with_what_is_seen() -> None:
     outcome, why = compare(put, beliefs(("on", 1, 2)), (0.43, 0.1))
     assert outcome == Outcome.PARTIAL and "3.0 cm" in why
     assert compare(put, beliefs(o1=Visibility.LOST), None)[0] == Outcome.PARTIAL
+    # What is not seen any more may well be where it was put.
+    assert compare(Action(1, "cover", 3, 1), beliefs(o1=Visibility.OCCLUDED), None) == (Outcome.OK, "")
+    assert compare(Action(1, "cover", 3, 1), beliefs(), None)[0] == Outcome.FAILED
     assert compare(Action(1, "pick", 1), beliefs(), None) == (Outcome.FAILED, "red cube 1 is not in the hand")
     assert compare(Action(1, "cover", 3, 1), beliefs(("covered", 1, 3)), (0.4, -0.2))[0] == Outcome.OK
     assert compare(Action(1, "look"), beliefs(), None)[0] == Outcome.OK

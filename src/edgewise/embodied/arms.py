@@ -85,13 +85,14 @@ class NoMemory:
 
 
 class History(NoMemory):
-    """``history``: this frame, and its own actions with what they came to."""
+    """``history``: this frame, and its own actions, by the labels of what they were about, with what they came to."""
 
     name = "history"
 
     def __init__(self) -> None:
         super().__init__()
-        self._actions: list[ActionFact] = []
+        # Without an action there is nothing to tell a beginning from a memory that keeps no actions.
+        self._actions = [ActionFact(Action(0, "look"), Outcome.OK, "the episode begins")]
         self._action: Action | None = None
 
     def start(self, action: Action) -> None:
@@ -105,8 +106,14 @@ class History(NoMemory):
             self._action = None
 
     def facts(self, budget: int | None = None) -> tuple[Fact, ...]:
-        """What it can tell: this frame, then actions, the latest first."""
-        return within((told(fact) for fact in (*self._present(), *reversed(self._actions))), budget)
+        """What it can tell: this frame, then actions, the latest first, and what they were about."""
+        present = self._present()
+        seen = {fact.id for fact in present if isinstance(fact, ObjectFact)}
+        done = [fact.action for fact in self._actions]
+        about = {i for action in done for i in (action.target, action.reference, action.second) if i is not None}
+        labels = {number: label for (label, _), number in self._ids.items()}
+        named = [_named(i, labels[i]) for i in sorted(about - seen) if i in labels]
+        return within((told(fact) for fact in (*present, *named, *reversed(self._actions))), budget)
 
 
 class LastSeen(History):
@@ -221,6 +228,11 @@ def _in_hand(objects: list[ObjectFact], robot: RobotState | None) -> int | None:
         found.append((float(np.linalg.norm(outside)), fact.id))
     best = min(found, default=None)
     return best[1] if best is not None and best[0] < _REACH else None
+
+
+def _named(identity: int, label: str) -> ObjectFact:
+    """An object of which nothing is known but that it exists."""
+    return ObjectFact(identity, label, None, None, None, None, Visibility.OCCLUDED, Provenance.CARRIED, 0.0)
 
 
 def _carried(fact: ObjectFact) -> ObjectFact:

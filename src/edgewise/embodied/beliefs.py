@@ -93,7 +93,15 @@ class Beliefs:
         found: dict[str, int] = {}
         for referent in goal.referents:
             alike = [fact for i, fact in places.items() if self.label(i) == referent.label]
-            alike.sort(key=lambda fact: (fact.id not in self.initial and bool(self.initial), _leftness(fact), fact.id))
+            # Ids are given from left to right: they stand in for places that are not told.
+            told = all(fact.position is not None for fact in alike)
+            alike.sort(
+                key=lambda fact: (
+                    fact.id not in self.initial and bool(self.initial),
+                    _leftness(fact) if told else 0.0,
+                    fact.id,
+                )
+            )
             if referent.index < len(alike):
                 found[referent.name] = alike[referent.index].id
         return found
@@ -239,4 +247,4 @@ def _untold(relations: set[Related], objects: Mapping[int, ObjectFact]) -> set[R
 
 def _leftness(fact: ObjectFact) -> float:
     middle = centre(fact)
-    return math.inf if middle is None else -middle[1]
+    return 0.0 if middle is None else -middle[1]

@@ -148,6 +148,8 @@ def _at(condition: Predicate, beliefs: Beliefs, ids: list[int]) -> bool | None:
 
 def _moved(condition: Predicate, beliefs: Beliefs, ids: list[int]) -> bool | None:
     now, then = beliefs.centre(ids[0]), moved_from(beliefs, ids[0])
+    if then is None and beliefs.done("place_at", ids[0]):
+        return True  # the best guess of a memory without places: it was put somewhere
     if now is None or then is None:
         return None
     x, y = AXES[condition.direction]

@@ -153,18 +153,25 @@ def compare(action: Action, beliefs: Beliefs, aim: tuple[float, float] | None) -
         out = drawer_out(beliefs, action.target)
         right = out is None or (out >= OPENED if action.name == "open" else out < OPENED / 3)
         return (Outcome.OK, "") if right else (Outcome.FAILED, f"the drawer is {100 * (out or 0):.0f} cm out")
-    fact = beliefs.objects.get(action.target)
-    if fact is None or fact.visibility in (Visibility.LOST, Visibility.OUT_OF_VIEW):
+    if not _in_sight(action.target, beliefs):
         return Outcome.PARTIAL, f"{_called(beliefs, action.target)} is not seen"
     missing = [relation for relation in effects(action) if relation not in beliefs.relations]
-    if missing and not (action.name == "bridge" and len(missing) == 1):
-        return Outcome.FAILED, "; ".join(_denied(relation, beliefs) for relation in missing)
+    denied = [relation for relation in missing if _in_sight(relation[1], beliefs)]
+    if denied and not (action.name == "bridge" and len(missing) == 1):
+        return Outcome.FAILED, "; ".join(_denied(relation, beliefs) for relation in denied)
     middle = beliefs.centre(action.target)
     if aim is not None and middle is not None and action.name != "pick":
         off = math.hypot(middle[0] - aim[0], middle[1] - aim[1])
         if off > _OFFSET:
             return Outcome.PARTIAL, f"it stands {100 * off:.1f} cm from where it was meant to"
     return Outcome.OK, ""
+
+
+def _in_sight(identity: int, beliefs: Beliefs) -> bool:
+    """Whether it is seen now, so that what is believed of it can be held against an action."""
+    fact = beliefs.objects.get(identity)
+    hidden = (Visibility.LOST, Visibility.OUT_OF_VIEW, Visibility.OCCLUDED)
+    return fact is not None and fact.visibility not in hidden
 
 
 def _denied(relation: Related, beliefs: Beliefs) -> str:

@@ -40,7 +40,7 @@ def next_directive(goal: Goal, beliefs: Beliefs) -> Directive:
     names = beliefs.resolve(goal)
     step = reached(goal, beliefs, names)
     at_end = step + 1 >= len(goal.steps)
-    conditions = final_conditions(goal) if at_end else goal.steps[step + 1].conditions
+    conditions = _verifiable(final_conditions(goal), beliefs, names) if at_end else goal.steps[step + 1].conditions
     later = tuple(c for part in rest_of(goal, step + 1) for c in part)
     chain = Chain(beliefs, names, conditions, () if at_end else later, fresh=step >= max(beliefs.steps_told, 0))
     where = "the end" if at_end else f"step {step + 2} of {len(goal.steps)}"
@@ -64,6 +64,15 @@ def next_directive(goal: Goal, beliefs: Beliefs) -> Directive:
     if action is None:
         return Directive(done=True, reached=step, thought="every step was reached, and the end holds")
     return Directive(action=_named(action, where, beliefs), reached=step, thought=where)
+
+
+def _verifiable(conditions: tuple[Predicate, ...], beliefs: Beliefs, names: Names) -> tuple[Predicate, ...]:
+    """Without what the facts cannot tell: a memory that does not know where things were takes them for returned."""
+
+    def told(name: str) -> bool:
+        return name not in names or beliefs.position_at(names[name], 0.0) is not None
+
+    return tuple(c for c in conditions if c.name != "returned" or told(c.arguments[0]))
 
 
 def _doubt(goal: Goal, step: int, condition: Predicate | None, beliefs: Beliefs, names: Names) -> str:
