@@ -55,6 +55,11 @@ def test_relations_come_from_boxes_where_none_are_told() -> None:
     assert Beliefs.of([tower[0], held]).held == 2 and Beliefs.of([tower[0], held]).on_top(1) == []
 
 
+def test_a_pad_is_as_high_as_the_table_whatever_was_measured() -> None:
+    noisy = seen(3, "orange pad", (0.5, 0, 0), (0.09, 0.09, 0.02))
+    assert relations_of([noisy, seen(1, "red cube", (0.5, 0, 0.004))]) == {("on", 1, 3)}
+
+
 def test_boxes_say_only_what_relations_leave_open() -> None:
     tower = [seen(1, "red cube", (0.5, 0, 0)), seen(2, "blue cube", (0.5, 0, 0.04)), seen(3, "green cube", (0.3, 0, 0))]
     # Told to be on another thing, and therefore not on the one that its box is over.

@@ -27,6 +27,7 @@ from edgewise.scene.types import (
 
 Box = tuple[float, float, float, float]  # least x, least y, greatest x, greatest y
 Related = tuple[str, int, int]
+_THIN = 0.03  # metres
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,8 @@ def relations_of(objects: Iterable[ObjectFact]) -> set[Related]:
     resting_ones = [f for f in facts if f.visibility != Visibility.HELD and not affordances(f.label).actor]
     low, high = (np.array([getattr(f, end) for f in resting_ones]).reshape(-1, 3) for end in ("low", "high"))
     ids, labels = [f.id for f in resting_ones], [f.label for f in resting_ones]
+    thin = np.array([affordances(label).fixed for label in labels], bool) & (high[:, 2] < _THIN)
+    high[thin, 2] = 0.0  # a pad is as high as the table, whatever noise makes of it
     return found | resting(ids, labels, low, high, (), MemoryConfig())
 
 
