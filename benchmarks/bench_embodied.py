@@ -75,7 +75,7 @@ def by_task(summary: dict[str, Any]) -> str:
     differences = summary["differences"]
     if differences:
         rows.append(("first less this one", "", *(f"{shown(d)}, p={d['p']:.1g}" for d in differences.values())))
-    return table(("task", *(called(name, arms) for name in arms)), rows)
+    return table(("task", *(["success"] if len(arms) == 1 else (called(name, arms) for name in arms))), rows)
 
 
 def of_memory(scores: dict[str, Any]) -> str:

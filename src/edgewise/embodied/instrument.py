@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgewise.models.door import Model
     from edgewise.models.types import Message, Prompt, Response, Settings
 
-_PROMPT = 2600  # tokens of a prompt at most, beside the facts and the picture
+_PROMPT = 1000  # tokens of a prompt at most, beside the facts and the picture
 _PICTURE = 1100  # tokens of a picture, for the estimate of cost
 _CAVEAT = (
     "The model names primitives and object ids; code turns them into motions in a simulator, and the simulator's masks "
@@ -71,7 +71,7 @@ class EmbodiedInstrumentConfig(InstrumentConfig):
         from edgewise.embodied.tasks.suites import suite
 
         chosen = [task.name for name in ("adversarial", "hide-and-restore") for task in suite(name)]
-        return cls(tasks=(*chosen, "cover_bottom_block_with_box"), seeds=5, actions=40, max_tokens=1500)
+        return cls(tasks=tuple(chosen), seeds=3, actions=25, max_tokens=1500)
 
 
 class Embodied(Instrument["Model", EmbodiedInstrumentConfig]):

@@ -182,7 +182,8 @@
     box.append(draw("title", {}, action.what));
     track.append(box);
   }
-  for (const event of events) {
+  // What somebody else did is drawn over what followed from it at the same time.
+  for (const event of [...events.filter(one => one.source !== "external"), ...events.filter(one => one.source === "external")]) {
     if (event.kind === "initialise") continue;
     const tick = draw("line", { x1: event.time, x2: event.time, y1: event.kind === "complete" ? 0 : 18, y2: 32, class: `tick ${event.kind} ${event.source}`, "vector-effect": "non-scaling-stroke" });
     tick.append(draw("title", {}, event.text));
