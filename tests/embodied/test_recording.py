@@ -206,6 +206,14 @@ def test_without_an_encoder(kept: Path, tmp_path: Path, monkeypatch: pytest.Monk
         write_video(kept, tmp_path / "film.mp4")
 
 
+def test_a_film_that_cannot_be_written(kept: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="an .mp4 file"):
+        write_video(kept, tmp_path / "film.gif")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_video(kept, tmp_path / "file" / "film.mp4")
+
+
 def test_a_film_without_pictures(kept: Path, tmp_path: Path) -> None:
     shutil.copytree(kept, tmp_path / "e", ignore=shutil.ignore_patterns("*.jpg"))
     with pytest.raises(RunError, match="no pictures"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgewise.core.errors import MissingExtra, RunError, Unsupported
+from edgewise.core.errors import BadInput, MissingExtra, RunError, Unsupported
+from edgewise.core.files import explain_os_errors
 from edgewise.embodied.timeline import timeline
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def write_video(episode: Path, file: Path) -> int:
     Raises:
         MissingExtra: imageio-ffmpeg or Pillow is not installed.
         Unsupported: There is no encoder, or it fails.
+        BadInput: The file is not to be an MP4.
         RunError: The episode has no pictures, or the file cannot be written.
     """
     try:
@@ -32,6 +34,8 @@ def write_video(episode: Path, file: Path) -> int:
         from PIL import Image
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), "sim") from None
+    if file.suffix.lower() != ".mp4":
+        raise BadInput("a film is an .mp4 file", file=file, field="video")
     data, frames = timeline(episode), sorted((episode / "frames").glob("*.jpg"))
     if not frames:
         raise RunError("the episode has no pictures", where=str(episode))
@@ -39,22 +43,23 @@ def write_video(episode: Path, file: Path) -> int:
     rate = _SPEED * (len(times) - 1) / max(times[-1] - times[0], 1e-6) if len(times) > 1 else 1.0
     with Image.open(frames[0]) as first:
         size = (first.width * _SCALE // 2 * 2, (first.height * _SCALE + _BELOW) // 2 * 2)
-    try:
+    with explain_os_errors(file, "the film cannot be written"):
         file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    try:
         writer = imageio_ffmpeg.write_frames(
-            str(file), size, fps=rate, codec="libx264", quality=7, macro_block_size=2, ffmpeg_log_level="error"
+            str(file), size, fps=rate, codec="libx264", quality=7, macro_block_size=2, ffmpeg_log_level="fatal"
         )
         writer.send(None)
         for moment, path in zip(data["moments"], frames, strict=True):
             with Image.open(path) as picture:
                 writer.send(_drawn(picture, moment, data, size).tobytes())
         writer.close()
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
+        why = str(error).partition("\n")[0]
         raise Unsupported(
-            f"no film could be made: {error}", fix="pip install imageio-ffmpeg, which carries the encoder"
+            f"no film could be made: {why}", fix="pip install imageio-ffmpeg, which carries the encoder"
         ) from error
-    except OSError as error:
-        raise RunError(f"the film cannot be written: {error}", where=str(file)) from error
     return len(frames)
 
 
