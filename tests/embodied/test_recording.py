@@ -207,7 +207,7 @@ def test_without_an_encoder(kept: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_film_that_cannot_be_written(kept: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="an .mp4 file"):
+    with pytest.raises(BadInput, match=r"an \.mp4 file"):
         write_video(kept, tmp_path / "film.gif")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunError, match="cannot be written"):
