@@ -80,6 +80,7 @@ def test_a_model_plays_and_memories_are_compared(tmp_path: Path) -> None:
     summary = [event.data for event in Run.open(tmp_path / "r").read_events("summary")][-1]
     assert list(summary["arms"]) == ["scripted:late.py:answer+full", "scripted:late.py:answer+last_seen"]
     assert summary["usage"]["calls"] >= 1
+    assert len(list((tmp_path / "r/artefacts/episodes").glob("*full/building_easy-0/episode.json"))) == 1
     command = "--planner language --model scripted:late.py:answer --memory full --memory last-seen"
     assert command in (tmp_path / "r/report.html").read_text()
 

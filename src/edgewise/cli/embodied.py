@@ -31,7 +31,9 @@ Seeds = Annotated[int, typer.Option(min=1, help="Episodes of each task.")]
 Seed = Annotated[int, typer.Option(min=0, help="Base of all draws.")]
 Budget = Annotated[int, typer.Option(min=100, help="Tokens of facts that the planner is told, whatever its memory.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="Episodes at a time.  [default: cores]")]
-Record = Annotated[int, typer.Option(min=0, help="Episodes of each task that are kept for `watch`.")]
+Record = Annotated[
+    int | None, typer.Option(min=0, help="Episodes of each task kept for `watch`.  [default: 1; with a model all]")
+]
 Limits = Annotated[str, typer.Option(help="Hard limits for the model, e.g. 'tokens=1e5,cost=2.5'.")]
 Price = Annotated[str, typer.Option(help="US dollars per million tokens: INPUT,OUTPUT.")]
 CacheFile = Annotated[Path | None, typer.Option(help="File that keeps answers from one run to the next.")]
@@ -90,7 +92,7 @@ def run(
     seeds: Seeds = 25,
     seed: Seed = 0,
     budget: Budget = 1500,
-    record: Record = 1,
+    record: Record = None,
     processes: Processes = None,
     ray: Ray = None,
     limits: Limits = "",
@@ -108,7 +110,7 @@ def run(
         "arms": ((_planner(planner, model), _memory(memory)),),
         "setting": _setting(perception, noise, gripper, budget),
         "seeds": seeds,
-        "keep": record,
+        "keep": _kept(record, model, seeds),
         "jobs": _processes(processes),
         "ray": ray,
     }
@@ -130,7 +132,7 @@ def ablate(
     seeds: Seeds = 25,
     seed: Seed = 0,
     budget: Budget = 1500,
-    record: Record = 1,
+    record: Record = None,
     processes: Processes = None,
     ray: Ray = None,
     limits: Limits = "",
@@ -153,7 +155,7 @@ def ablate(
         "arms": tuple(arms + [arm for arm in _BASELINES if baselines and arm not in arms]),
         "setting": _setting(perception, noise, gripper, budget),
         "seeds": seeds,
-        "keep": record,
+        "keep": _kept(record, model, seeds),
         "jobs": _processes(processes),
         "ray": ray,
     }
@@ -241,6 +243,11 @@ def _asked(
         "timeout": timeout,
         "model_args": model_args(model_arg or []),
     }
+
+
+def _kept(record: int | None, model: str | None, seeds: int) -> int:
+    """Episodes without a model can be played again at any time; a model's cannot."""
+    return record if record is not None else 1 if model is None else seeds
 
 
 def _processes(given: int | None) -> int:
