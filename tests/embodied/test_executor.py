@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgewise.embodied.executor import ATTEMPTS, INTERRUPTED, Executor
+from edgewise.embodied.executor import ATTEMPTS, INTERRUPTED, Executor, felt
 from edgewise.embodied.motions import Waypoint
-from edgewise.scene.types import Action, Fact, Outcome, RelationFact, RobotState, Visibility
+from edgewise.scene.types import Action, ActionFact, Fact, Outcome, RelationFact, RobotState, Visibility
 from support.beliefs import seen
 
 
@@ -177,3 +177,18 @@ def test_a_way_that_beliefs_cannot_tell_fails() -> None:
     notes.facts = lambda budget=None: (replace(facts[0], low=None, high=None), *facts[1:])  # type: ignore[method-assign]
     outcome, why = run.run(Action(1, "pick", 1))
     assert outcome == Outcome.FAILED and "not known where" in why
+
+
+def test_what_the_fingers_feel_is_what_was_picked_up_last() -> None:
+    cube, other = seen(1, "red cube", (0.4, 0.1, 0)), seen(2, "green cube", (0.5, -0.1, 0))
+    picked = ActionFact(Action(4, "pick", 1), Outcome.PARTIAL, "red cube 1 is not in the hand")
+    full, empty = RobotState((0.4, 0.1, 0.2), 0.0, 0.04, True), RobotState((0.4, 0.1, 0.2), 0.0, 0.08, False)
+    facts = (cube, other, picked)
+    assert RelationFact("held", 1, 1) in felt(facts, full)
+    assert felt(facts, full)[0] == replace(cube, visibility=Visibility.HELD)
+    assert felt(facts, empty) == facts
+    # Nothing is added to what a memory tells itself, nor where it keeps no actions or the grasp failed.
+    assert felt((*facts, RelationFact("held", 2, 2)), full)[-1] == RelationFact("held", 2, 2)
+    assert felt((cube, other), full) == (cube, other)
+    failed = (cube, replace(picked, outcome=Outcome.FAILED))
+    assert felt(failed, full) == failed

@@ -40,7 +40,7 @@ class Limits(Record):
     actions: int = 60
     replans: int = 4
     same: int = 3
-    repeats: int = 4
+    repeats: int = 6
     waiting: float = 12.0
 
 
@@ -101,10 +101,10 @@ class Agent:
         feedback, step, in_a_row = "", -1, 0
         failed: Counter[tuple[object, ...]] = Counter()
         given: Counter[tuple[object, ...]] = Counter()
-        premature = 0
+        premature, doubted = 0, False
         while len(self.actions) < self.limits.actions:
             self._wait_for_hand()
-            directive = self._decide(feedback)
+            directive = self._decide(executor, feedback)
             if directive.give_up:
                 return directive.give_up
             if directive.done:
@@ -116,6 +116,11 @@ class Agent:
                 continue
             if directive.action is None:
                 return "the planner named no action"
+            if self._undoes(directive, step) and not doubted:
+                doubted = True
+                executor.look()  # perception errs now and then: before undoing what came off, look again
+                continue
+            doubted = False
             key = _key(directive.action)
             given[key] += 1
             if given[key] > self.limits.repeats:
@@ -138,10 +143,9 @@ class Agent:
                 return f"{in_a_row} plans for one step have failed, the last: {feedback}"
         return f"not done after {self.limits.actions} actions"
 
-    def _decide(self, feedback: str) -> Directive:
+    def _decide(self, executor: Executor, feedback: str) -> Directive:
         assert self.frame is not None
-        facts = self.memory.facts(self.budget)
-        directive = self.planner.decide(facts, self.frame.observation, self.frame.segmentation, feedback)
+        directive = self.planner.decide(executor.facts(), self.frame.observation, self.frame.segmentation, feedback)
         for index in range(self.told, min(directive.reached + 1, len(self.goal.steps))):
             self.memory.complete(index, self.goal.steps[index].text)
             self.told = index + 1
@@ -152,6 +156,14 @@ class Agent:
         outcome, reason = executor.run(action)
         self.actions.append((action, outcome, reason))
         return outcome, reason
+
+    def _undoes(self, directive: Directive, step: int) -> bool:
+        """It takes up again what was just put down as it should be, though no step was reached by that."""
+        if not self.actions or directive.action is None:
+            return False
+        last, outcome, _ = self.actions[-1]
+        again = directive.action.name == "pick" and last.name != "pick" and directive.action.target == last.target
+        return again and outcome == Outcome.OK and directive.reached == step
 
     def _missing(self, beliefs: Beliefs) -> str:
         """A condition of the end that is believed not to hold: a planner that says otherwise is too early."""

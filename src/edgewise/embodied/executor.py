@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,16 @@ from edgewise.embodied.beliefs import Beliefs
 from edgewise.embodied.motions import Grip, Motion, NoWay
 from edgewise.embodied.primitives import compare, objections
 from edgewise.embodied.types import MemoryArm
-from edgewise.scene.types import Action, Outcome, RobotState
+from edgewise.scene.types import (
+    Action,
+    ActionFact,
+    Fact,
+    ObjectFact,
+    Outcome,
+    RelationFact,
+    RobotState,
+    Visibility,
+)
 
 INTERRUPTED = "somebody was at work; what was planned may no longer fit"
 ATTEMPTS = 3  # the grasp that is tried first, and two that vary it
@@ -63,9 +73,13 @@ class Executor:
         self._rng, self._budget = rng, budget
         self._grip: Grip | None = None
 
+    def facts(self) -> tuple[Fact, ...]:
+        """What the memory tells, and what the fingers feel."""
+        return felt(self._memory.facts(self._budget), self._body.robot())
+
     def beliefs(self) -> Beliefs:
         """What is believed now."""
-        return Beliefs.of(self._memory.facts(self._budget))
+        return Beliefs.of(self.facts())
 
     def run(self, action: Action) -> tuple[Outcome, str]:
         """Carry the action out and say what it came to, by what was observed, and why.
@@ -164,6 +178,26 @@ class Executor:
             if way.holds and way.closed is not False and not self._body.robot().holding:
                 return "it slipped out of the fingers" if way.closed is None else "the fingers closed on nothing"
         return ""
+
+
+def felt(facts: tuple[Fact, ...], robot: RobotState) -> tuple[Fact, ...]:
+    """The facts; if the fingers hold something of which they say nothing, it is what was picked up last.
+
+    A memory that keeps no actions does not know what that was.
+    """
+    told = any(isinstance(fact, RelationFact) and fact.name == "held" and not fact.initial for fact in facts)
+    done = max((f for f in facts if isinstance(f, ActionFact)), key=lambda f: f.action.index, default=None)
+    if told or not robot.holding or done is None or done.action.name != "pick" or done.outcome == Outcome.FAILED:
+        return facts
+    target = done.action.target
+    if target is None:
+        return facts
+
+    def held(fact: Fact) -> Fact:
+        now = isinstance(fact, ObjectFact) and fact.id == target and not fact.initial
+        return replace(fact, visibility=Visibility.HELD) if now else fact  # type: ignore[arg-type]
+
+    return (*(held(fact) for fact in facts), RelationFact("held", target, target))
 
 
 def _destination(action: Action, beliefs: Beliefs, target: int) -> tuple[tuple[float, float], float, float]:
