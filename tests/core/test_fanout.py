@@ -22,6 +22,9 @@ def test_processes_do_not_matter() -> None:
     assert fanout(draw, units, seed=4, workers=3, progress=lambda *p: seen.append(p)) == alone
     assert [unit for unit, _ in alone] == units and len({value for _, value in alone}) == 12
     assert seen == [(i, 12) for i in range(1, 13)]
+    kept: dict[int, object] = {}
+    assert fanout(draw, units, seed=4, workers=2, keep=kept.__setitem__) == alone
+    assert [kept[index] for index in units] == alone
     assert fanout(draw, units, seed=5, workers=1) != alone
     assert os.getpid() not in fanout(where, units, workers=2)
 

@@ -75,7 +75,6 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_the_same(
     whole: job.EmbodiedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = SMALL.model_copy(update={"keep": 1})
-    monkeypatch.setattr(job, "_CHUNK", 1)
     played: list[str] = []
 
     def cut(*args: Any, **named: Any) -> Any:
@@ -84,11 +83,12 @@ def test_a_run_that_was_cut_off_goes_on_and_ends_the_same(
         played.append("one")
         return original(*args, **named)
 
-    original = job.fanout
-    monkeypatch.setattr(job, "fanout", cut)
+    original = job.play_unit
+    monkeypatch.setattr(job, "play_unit", cut)
     with pytest.raises(KeyboardInterrupt):
-        run_suite(config, tmp_path / "run", seed=3)
-    monkeypatch.setattr(job, "fanout", original)
+        run_suite(config.model_copy(update={"jobs": 1}), tmp_path / "run", seed=3)
+    assert sum(1 for _ in Run.open(tmp_path / "run").read_events("episode")) == 2
+    monkeypatch.setattr(job, "play_unit", original)
     resumed = resume_suite(tmp_path / "run")
     assert plain(resumed.summary) == plain(whole.summary)
     assert sum(1 for _ in Run.open(tmp_path / "run").read_events("episode")) == 4

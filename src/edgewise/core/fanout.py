@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ def fanout(
     workers: int | None = None,
     address: str | None = None,
     progress: Progress | None = None,
+    keep: Callable[[int, R], None] | None = None,
 ) -> list[R]:
     """Apply ``function(unit, rng)`` to every unit and return the results in the order of the units.
 
@@ -49,6 +51,7 @@ def fanout(
         workers: Local processes; default is the number of cores, 1 runs in this process.
         address: A Ray cluster's address (``"auto"``, ``"local"``, ``"ray://host:10001"``) instead of local processes.
         progress: Called with (units done, units) after each.
+        keep: Called with (index, result) as soon as a unit is done, in whatever order that happens.
 
     Raises:
         UnitFailed: A unit raised; the others that were not started are dropped.
@@ -67,6 +70,8 @@ def fanout(
         if error is not None:
             raise UnitFailed(index, error) from error
         collected[index] = result
+        if keep is not None:
+            keep(index, result)
         if progress is not None:
             progress(len(collected), len(jobs))
     return [collected[i] for i in range(len(jobs))]
@@ -80,7 +85,9 @@ def _call(function: Callable[[Any, Any], Any], unit: Any, seed: np.random.SeedSe
         return None, error
 
 
-def _quiet_threads() -> None:
+def _prepare_worker() -> None:
+    # Ctrl-C reaches every process of the terminal's group: a worker goes without a word, the parent says what happened.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     # Several processes that each start a thread per core spend their time waiting for one another.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
@@ -89,7 +96,7 @@ def _quiet_threads() -> None:
 def _over_processes(function: Any, jobs: list[Any], workers: int) -> Iterator[tuple[int, Any]]:
     # `spawn`: forking a process that runs threads (a model server, a progress display) can deadlock the child.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet_threads)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
     try:
         todo = iter(enumerate(jobs))
         running: dict[Future[Any], int] = {}

@@ -19,6 +19,7 @@ from edgewise.core.records import Record, parse_options
 from edgewise.core.run import Run
 from edgewise.embodied.arms import find_arm
 from edgewise.embodied.planners.find import PLANNERS
+from edgewise.embodied.planners.language import LanguagePlanner
 from edgewise.embodied.play import Arm, Setting, pack, play, play_unit
 from edgewise.embodied.scoring import pooled
 from edgewise.embodied.tables import actions_table, episodes_table, events_table, scores_table
@@ -32,7 +33,6 @@ from edgewise.stats.intervals import proportion
 from edgewise.stats.paired import mcnemar_exact, paired_difference
 
 KIND = "embodied"
-_CHUNK = 8  # episodes between two entries in the run's log
 
 
 class EmbodiedConfig(Record):
@@ -200,31 +200,35 @@ def _units(run: Run, config: EmbodiedConfig, arm: Arm) -> dict[str, dict[str, An
 
 
 def _play_offline(run: Run, config: EmbodiedConfig, arm: Arm) -> None:
-    """Episodes without a model, some at a time, each kept as soon as its group is done."""
+    """Episodes without a model, each kept as soon as it is done."""
     units = _units(run, config, arm)
     todo = [key for key in units if run.events.get("episode", key) is None]
-    size = len(todo) if config.ray else _CHUNK * config.jobs
-    for start in range(0, len(todo), max(size, 1)):
-        keys = todo[start : start + size]
-        played = fanout(play_unit, [units[key] for key in keys], workers=config.jobs, address=config.ray)
-        for key, episode in zip(keys, played, strict=True):
-            run.events.append("episode", episode, key=key)
-        run.progress(f"embodied ({arm})", len(units) - len(todo) + start + len(keys), len(units))
+
+    def keep(index: int, episode: dict[str, Any]) -> None:
+        run.events.append("episode", episode, key=todo[index])
+
+    def progress(done: int, _: int) -> None:
+        run.progress(f"embodied ({arm})", len(units) - len(todo) + done, len(units))
+
+    work = [units[key] for key in todo]
+    fanout(play_unit, work, workers=config.jobs, address=config.ray, progress=progress, keep=keep)
 
 
 def _play_model(run: Run, config: EmbodiedConfig, arm: Arm, model: Model) -> str:
     """Episodes with a model, one after the other; why they ended early, if they did."""
     units = _units(run, config, arm)
-    for done, (key, unit) in enumerate(units.items(), 1):
-        if run.events.get("episode", key) is not None:
-            continue
-        keep = None if unit["keep"] is None else run.path
-        try:
-            result = play(unit["task"], unit["seed"], arm, config.setting, model=model, keep=keep)
-        except BudgetExhausted as error:
-            return error.message
-        run.events.append("episode", pack(result), key=key)
-        run.progress(f"embodied ({arm})", done, len(units))
+    planner = LanguagePlanner(model)  # one for all: clients of a server belong to its loop
+    try:
+        for done, (key, unit) in enumerate(units.items(), 1):
+            if run.events.get("episode", key) is None:
+                keep = None if unit["keep"] is None else run.path
+                result = play(unit["task"], unit["seed"], arm, config.setting, planner=planner, keep=keep)
+                run.events.append("episode", pack(result), key=key)
+                run.progress(f"embodied ({arm})", done, len(units))
+    except BudgetExhausted as error:
+        return error.message
+    finally:
+        planner.close()
     return ""
 
 

@@ -160,8 +160,8 @@ def match_events(
     """How a log compares with what happened: for every kind, events that happened, were told, and agree.
 
     An event agrees with one of its kind and object within ``late`` seconds; each is used once. What nobody could see
-    happen counts neither way, whether it is never told or, once its outcome is seen, told at last. Of those that agree, the share with the right source is the share of causes that are
-    rightly put down.
+    happen counts neither way, whether it is never told or, once its outcome is seen, told at last. Of those that
+    agree, the share with the right source is the share of causes that are rightly put down.
     """
     counts: dict[str, float] = {"causes": 0.0, "blamed": 0.0}
     for kind in KINDS:
