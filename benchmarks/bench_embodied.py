@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from _table import run_sections, table
+from embodied_watching import clutter, identity
 
 from edgewise.embodied.job import EmbodiedConfig, run_suite
 from edgewise.embodied.play import Arm, Setting, perception, play
@@ -290,6 +291,8 @@ if __name__ == "__main__":
             "grippers": grippers,
             "noise": noise,
             "occlusion": occlusion,
+            "identity": lambda: identity(SEEDS),
+            "clutter": lambda: clutter(SEEDS),
             "speed": speed,
         },
         "embodied",
