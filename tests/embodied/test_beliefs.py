@@ -99,6 +99,35 @@ def test_the_order_of_facts_does_not_matter(order: list[int]) -> None:
     assert Beliefs.of([facts[k] for k in order]) == Beliefs.of(facts)
 
 
+def test_without_a_log_hidden_things_are_where_they_were_put() -> None:
+    from edgewise.scene.types import Action, ActionFact
+
+    cover, cup = seen(5, "brown box", (0.5, 0.1, 0), (0.08, 0.08, 0.09)), seen(6, "grey cup", (0.3, -0.1, 0))
+    gone = seen(1, "red cube", (0.6, 0, 0), visibility=Visibility.OCCLUDED, low=None, high=None, position=None)
+
+    def did(index: int, name: str, target: int, reference: int | None = None, how: Outcome = Outcome.OK) -> ActionFact:
+        return ActionFact(Action(index, name, target, reference), how, "")
+
+    covering = [did(1, "pick", 5), did(2, "cover", 5, 1)]
+    assert Beliefs.of([cover, cup, gone, *covering]).cover(1) == 5
+    # What undoes it, what failed, and what is seen count against it.
+    assert Beliefs.of([cover, cup, gone, *covering, did(3, "pick", 5)]).cover(1) is None
+    assert Beliefs.of([cover, cup, gone, did(2, "cover", 5, 1, Outcome.FAILED)]).cover(1) is None
+    assert Beliefs.of([cover, cup, seen(1, "red cube", (0.6, 0, 0)), *covering]).cover(1) is None
+    # A log is believed: it would have said so.
+    assert Beliefs.of([cover, cup, gone, *covering, event(Kind.LOSE, 1, 9.0)]).cover(1) is None
+    inside = [did(1, "pick", 1), did(2, "place_in", 1, 6)]
+    assert Beliefs.of([cup, gone, *inside]).container(1) == 6
+
+
+def test_without_a_log_what_was_last_seen_under_a_cover_is_under_it() -> None:
+    cover = seen(5, "brown box", (0.5, 0.1, 0), (0.08, 0.08, 0.09))
+    last = seen(1, "red cube", (0.5, 0.11, 0), visibility=Visibility.OCCLUDED)
+    assert Beliefs.of([cover, last]).cover(1) == 5
+    elsewhere = seen(1, "red cube", (0.5, 0.2, 0), visibility=Visibility.OCCLUDED)
+    assert Beliefs.of([cover, elsewhere]).cover(1) is None
+
+
 def test_failed_actions_are_not_done() -> None:
     from edgewise.scene.types import Action, ActionFact
 

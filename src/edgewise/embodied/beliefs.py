@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewise.embodied.types import Goal
 from edgewise.scene.config import MemoryConfig
-from edgewise.scene.relations import affordances, resting
+from edgewise.scene.relations import affordances, encloses, resting
 from edgewise.scene.types import (
     ActionFact,
     Affordances,
@@ -34,8 +34,8 @@ _THIN = 0.03  # metres
 class Beliefs:
     """A belief state.
 
-    What a thing in sight rests on or is in follows from the boxes if no relation says it. Where the facts go back to
-    the beginning, objects that they say nothing about were then as they are now.
+    What a thing rests on, is in or is under may follow from boxes and own actions if no relation says it. Where the
+    facts go back to the beginning, objects that they say nothing about were then as they are now.
 
     Attributes:
         objects: Objects now, by id.
@@ -77,7 +77,7 @@ class Beliefs:
         return cls(
             objects=dict(sorted(now.items())),
             initial=dict(sorted(first.items())),
-            relations=frozenset(relations | _untold(relations, now)),
+            relations=frozenset(relations | _untold(relations, now, actions, bool(events))),
             before=frozenset(before or relations_of(first.values())),
             events=tuple(sorted(events, key=lambda event: event.sequence)),
             actions=tuple(sorted(actions, key=lambda done: done.action.index)),
@@ -241,11 +241,51 @@ def relations_of(objects: Iterable[ObjectFact]) -> set[Related]:
     return found | resting(ids, labels, low, high, (), MemoryConfig())
 
 
-def _untold(relations: set[Related], objects: Mapping[int, ObjectFact]) -> set[Related]:
-    """Supports and containers of things in sight: memories tell none of what they think is moving."""
-    placed = {a for name, a, _ in relations if name in ("on", "inside", "covered", "held")}
+def _untold(
+    told: set[Related], objects: Mapping[int, ObjectFact], actions: Iterable[ActionFact], logged: bool
+) -> set[Related]:
+    """Relations that follow although they are not told.
+
+    What is in sight rests on or is in what its box is over: memories tell nothing of what they think is moving. Of what
+    is not in sight a memory with a log tells all it knows; where there is none, it is where the robot put it, or under
+    the cover that stands where it was last.
+    """
+    placed = {a for name, a, _ in told if name in ("on", "inside", "covered", "held")}
     seen = {i for i, fact in objects.items() if fact.visibility == Visibility.VISIBLE} - placed
-    return {r for r in relations_of(objects.values()) if r[1] in seen}
+    found = {r for r in relations_of(objects.values()) if r[1] in seen}
+    if logged:
+        return found
+    hidden = {i for i, fact in objects.items() if fact.visibility == Visibility.OCCLUDED} - placed
+    done = {r for r in _put(actions) if r[1] in hidden}
+    covers = [f for f in objects.values() if affordances(f.label).covers and f.visibility == Visibility.VISIBLE]
+    under = {
+        ("covered", i, cover.id)
+        for i in hidden - {a for _, a, _ in done}
+        for cover in covers
+        if cover.id != i and _encloses(cover, objects[i])
+    }
+    return found | done | under
+
+
+def _put(actions: Iterable[ActionFact]) -> set[Related]:
+    """Where own actions left things, as far as no later one undid it."""
+    found: dict[int, Related] = {}
+    for fact in sorted(actions, key=lambda fact: fact.action.index):
+        target, reference = fact.action.target, fact.action.reference
+        if fact.outcome not in (Outcome.OK, Outcome.PARTIAL) or target is None:
+            continue
+        found = {a: r for a, r in found.items() if a != target and (r[0] != "covered" or r[2] != target)}
+        if fact.action.name == "cover" and reference is not None:
+            found[reference] = ("covered", reference, target)
+        elif fact.action.name in ("place_on", "place_in") and reference is not None:
+            found[target] = ("on" if fact.action.name == "place_on" else "inside", target, reference)
+    return set(found.values())
+
+
+def _encloses(cover: ObjectFact, fact: ObjectFact) -> bool:
+    if cover.low is None or cover.high is None or fact.low is None or fact.high is None:
+        return False
+    return encloses(np.array(cover.low), np.array(cover.high), np.array(fact.low), np.array(fact.high))
 
 
 def _leftness(fact: ObjectFact) -> float:

@@ -250,7 +250,7 @@ class Chain:
         free = self._with_free_hand()
         last = None if fact is None else fact.position
         covers = [c for c in beliefs.objects if beliefs.can(c).covers and c != beliefs.held and c != x]
-        unsearched = [c for c in covers if beliefs.known(c) and not self._lifted(c, since)]
+        unsearched = [c for c in covers if beliefs.known(c) and not self._lifted(c, x, since)]
         if not unsearched:
             raise Stuck(f"unknown: {called} is not seen, and under no cover")
         place = last or (0.45, 0.0, 0.0)
@@ -261,10 +261,15 @@ class Chain:
         """When the object was found not to be where it should be, 0 if it was not."""
         return max((e.time for e in self.beliefs.events if e.kind == Kind.LOSE and e.object == x), default=0.0)
 
-    def _lifted(self, cover: int, since: float) -> bool:
-        """Whether the cover was lifted after ``since``, as far as log or actions tell."""
-        picks = [e for e in self.beliefs.events if e.kind == Kind.PICK and e.object == cover]
-        return any(e.time > since for e in picks) if picks else self.beliefs.done("pick", cover)
+    def _lifted(self, cover: int, x: int | None, since: float) -> bool:
+        """Whether the cover was lifted after ``since`` by the log or, where there is none, after ``x`` was handled."""
+        beliefs = self.beliefs
+        if beliefs.events:
+            picks = (e for e in beliefs.events if e.kind == Kind.PICK and e.object == cover)
+            return any(e.time > since for e in picks)
+        about = [f.action for f in beliefs.actions if f.outcome != Outcome.REFUSED]
+        handled = max((a.index for a in about if x is not None and x in (a.target, a.reference)), default=-1)
+        return any(a.name == "pick" and a.target == cover and a.index > handled for a in about)
 
     # Places
 
