@@ -13,7 +13,7 @@ from support.worlds import needs_pictures
 
 needs_pictures()
 
-from edgewise.embodied.agent import Frame, Limits, run_scenario  # noqa: E402
+from edgewise.embodied.agent import NOT_CARRIED_OUT, Frame, Limits, run_scenario  # noqa: E402
 from edgewise.embodied.planners.oracle import TruthArm  # noqa: E402
 from edgewise.embodied.planners.symbolic import SymbolicPlanner  # noqa: E402
 from edgewise.embodied.play import Arm, Setting, play  # noqa: E402
@@ -149,6 +149,25 @@ def test_done_is_not_believed_while_something_denies_it() -> None:
     result = episode(early)
     assert failed(result) and "holds the task for done although on(" in result.reason
     assert "not done: on(" in early.feedback[1]
+
+
+def test_before_it_undoes_what_came_off_it_looks_again() -> None:
+    class Forgetful(SymbolicPlanner):
+        """Takes up again what it has just put down, once: it misread a frame."""
+
+        heard: list[str] = []
+
+        def decide(self, facts: Any, observation: Any, segmentation: Any, feedback: str) -> Directive:
+            self.heard.append(feedback)
+            directive = super().decide(facts, observation, segmentation, feedback)
+            if len(self.heard) == 3:
+                target = next(f.action.target for f in facts if getattr(f, "action", None) is not None)
+                return replace(directive, action=Action(0, "pick", target), reached=-1)
+            return directive
+
+    result = episode(Forgetful())
+    assert result.success and [a.name for a, _, _ in result.actions] == ["pick", "place_on"] * 2
+    assert NOT_CARRIED_OUT in Forgetful.heard[3]
 
 
 def test_a_planner_that_gives_up_says_why_and_actions_are_limited() -> None:

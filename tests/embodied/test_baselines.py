@@ -78,6 +78,9 @@ def test_what_fails_is_tried_once_more_and_what_is_not_seen_is_left_out() -> Non
     nxt = decide(planner, TABLE, "pick 1: failed: missed")
     assert nxt is not None and (nxt.name, nxt.target) == ("pick", 3)
     planner.reset(WANTED)
+    # What was not carried out at all is asked for again.
+    assert decide(planner, TABLE) == decide(planner, TABLE, "pick 1: not carried out: the scene was looked at again")
+    planner.reset(WANTED)
     # Only the box is seen: every item speaks of something else but the third.
     only = decide(planner, TABLE[2:3])
     assert only is not None and only.target == 3 and only.why == "item 3 of 4"

@@ -21,6 +21,7 @@ from edgewise.scene.types import Action, Event, Observation, Outcome, Segmentati
 from edgewise.scene.worlds.spec import HAND
 from edgewise.scene.worlds.world import World
 
+NOT_CARRIED_OUT = "not carried out: it would undo what just came off, so the scene was looked at again"
 _FIRST_LOOK = 0.6  # seconds
 _LOOK = 0.2
 _QUIET = 1.4  # seconds without a hand in the picture after which somebody is taken to have gone
@@ -113,12 +114,13 @@ class Agent:
                 if not missing or premature >= self.limits.same:
                     return "done" if not missing else f"holds the task for done although {missing}"
                 feedback = f"not done: {missing}"
+                executor.look()
                 continue
             if directive.action is None:
                 return "the planner named no action"
             if self._undoes(directive, step) and not doubted:
-                doubted = True
-                executor.look()  # perception errs now and then: before undoing what came off, look again
+                doubted, feedback = True, f"{_words(directive.action)}: {NOT_CARRIED_OUT}"
+                executor.look()  # perception errs now and then
                 continue
             doubted = False
             key = _key(directive.action)

@@ -78,7 +78,7 @@ class ListPlanner:
             raise BadInput("the planner has no goal", fix="call reset(goal) first")
         beliefs = seen_now(facts)
         names = beliefs.resolve(self._goal)
-        if self._asked:
+        if self._asked and "not carried out" not in feedback:
             self._advance(failed=any(f": {word}" in feedback for word in ("failed", "refused")))
         while self._index < len(self._moves):
             move = self._moves[self._index]
