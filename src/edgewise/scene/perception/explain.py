@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgewise.scene.perception.catalogue import FIRST, UNKNOWN, Catalogue
+from edgewise.scene.perception.catalogue import FIRST, Catalogue
 from edgewise.scene.perception.fit import ROUGH, Forms, Hypotheses, distance, in_world, local, misfit, refine, unseen
-from edgewise.scene.perception.regions import JUMP, Surface
+from edgewise.scene.perception.regions import Surface
+from edgewise.scene.perception.starts import hideable_groups, smooth_points, starts
 from edgewise.scene.types import Camera
 
 Indices = npt.NDArray[np.intp]
@@ -22,11 +23,11 @@ OUTLINE = 120  # points of a region that say where its rectangle is
 POINTS = 40  # of them that hypotheses are fitted to
 FEW = 16  # of them that decide which hypotheses are worth fitting
 BEST = 6  # hypotheses of a region that are fitted
+MARGIN = 2.5  # cost above the best start's from which another is given up
 STEPS = 4
 ROUNDS = 4  # things of one colour in one region, at most
 SIGMA = 0.0018  # metres: least deviation of a surface from a form
 GROWTH = 0.001  # metres at .9 m by which a sensor's smoothed noise is reckoned with; grows with the square of distance
-SLACK = 0.015  # metres by which extents that are seen may differ from a form's
 OFF, NEARLY = 0.01, 0.004  # metres from a form's surface: the pixel is something else's, or may be
 SCRAP = 6.0  # cost from which part of a region is like nothing
 UNSEEN, HIDDEN, ODD, RARER = (
@@ -35,17 +36,14 @@ UNSEEN, HIDDEN, ODD, RARER = (
     1.5,
     0.04,
 )  # cost of missing and hidden parts, of odd labels, of each place in the catalogue
+MOSTLY, WORST = 0.35, 6.0  # share of missing parts from which a start is given up, and its misfit
 TOLERATED = 0.04  # share of missing parts that may be a matter of pixels
-CLOSE = 0.01  # metres
-EDGE_PIXELS = 3  # of a region that border on something nearer
 OVERLAP, DEEP = 0.2, 0.006  # share of a thing that may lie so many metres within another
 MOST_UNIONS = 12
 FRAGMENT, NEARBY = 30, 0.02  # fewer pixels so near another thing of their colour are a part of it
 NEAR = 0.07  # metres between two regions that may be parts of one thing
 # Places in [0, 1), one in each of equal strata and irregular within: even steps would run along columns of pixels.
 _STRATA = (np.arange(OUTLINE) + np.arange(OUTLINE) * 0.618034 % 1) / OUTLINE
-# Whether to align the lower or the upper end along x and y, and the top or the foot.
-_ENDS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=bool)
 
 
 @dataclass
@@ -97,10 +95,10 @@ class Explainer:
                 break
             found = self._fit_together(surface, camera, groups)
             groups, sources, origins = [], origins, []
-            for piece in found:
+            for piece, off in zip(found, self._distances(surface, found), strict=True):
                 piece.origin = origin = sources[piece.origin]
                 whole.setdefault(origin, replace(piece))
-                rest = [] if last else self._rest(surface, piece, smallest)
+                rest = [] if last else _rest(surface, piece, off, smallest)
                 if rest and len(piece.pixels) >= smallest:
                     # Without what is left over, the others may be explained otherwise.
                     rest.append(piece.pixels)
@@ -171,36 +169,43 @@ class Explainer:
         """The best form of each group of pixels."""
         forms = self.forms
         chosen = np.stack([group[(_STRATA * len(group)).astype(np.intp)] for group in groups])
-        outline = _smooth(surface, chosen)
+        outline = smooth_points(surface, chosen)
         points = outline[:, :: OUTLINE // POINTS]
         colours = surface.classes.ravel()[chosen[:, 0]]
         far = surface.depth.ravel()[chosen].mean(axis=1)
         sigma = np.hypot(SIGMA, GROWTH * (far / 0.9) ** 2).astype(np.float32)
-        hideable = _hideable(surface, groups)
-        hypotheses = self._starts(outline, hideable)
+        hideable = hideable_groups(surface, groups)
+        hypotheses = starts(forms, outline, hideable)
         without = np.bincount(hypotheses.owner, minlength=len(groups)) == 0
         if without.any():
-            hypotheses = self._starts(outline, hideable | without)
+            hypotheses = starts(forms, outline, hideable | without)
         kin = self.kin
         alike = kin[surface.classes]
         odd = RARER * hypotheses.form + self._odd[colours[hypotheses.owner] - FIRST, hypotheses.form]
 
-        def cost(
-            some: Hypotheses, extra: npt.NDArray[np.float64], count: int, sigma: npt.NDArray[np.float32]
-        ) -> npt.NDArray[np.float64]:
-            gone, hidden = unseen(forms, some, camera, surface.depth, alike, kin[colours[some.owner]], surface.plane)
-            fit = misfit(forms, some, points[some.owner][:, :: POINTS // count], sigma[some.owner])
+        def cost(some: Hypotheses, extra: npt.NDArray[np.float64], rough: bool) -> npt.NDArray[np.float64]:
+            """What hypotheses cost; of rough ones only those whose parts are mostly seen are compared with points."""
+            step = POINTS // FEW if rough else 1
+            gone, hidden = unseen(
+                forms, some, camera, surface.depth, alike, kin[colours[some.owner]], surface.plane, step
+            )
+            fit = np.full(len(some), WORST)
+            near = np.flatnonzero(gone < MOSTLY) if rough else np.arange(len(some))
+            spread = sigma[some.owner[near]] * (ROUGH if rough else 1)
+            fit[near] = misfit(forms, some[near], points[some.owner[near], ::step], spread)
             return np.asarray(fit + UNSEEN * np.maximum(gone - TOLERATED, 0) + HIDDEN * hidden + extra)
 
-        early = cost(hypotheses, odd, FEW, ROUGH * sigma)
+        early = cost(hypotheses, odd, rough=True)
         # The best start of every form, then the best forms.
         order = np.lexsort((early, hypotheses.form, hypotheses.owner))
         order = order[_rank(hypotheses.owner[order] * len(forms.forms) + hypotheses.form[order]) == 0]
         order = order[np.lexsort((early[order], hypotheses.owner[order]))]
-        kept = order[_rank(hypotheses.owner[order]) < BEST]
+        rank = _rank(hypotheses.owner[order])
+        least = early[order[rank == 0]][hypotheses.owner[order]]
+        kept = order[(rank < BEST) & (early[order] < least + MARGIN)]
         hypotheses, odd = hypotheses[kept], odd[kept]
         refine(forms, hypotheses, points[hypotheses.owner], sigma[hypotheses.owner], STEPS)
-        final = cost(hypotheses, odd, POINTS, sigma)
+        final = cost(hypotheses, odd, rough=False)
         pieces = []
         for k, group in enumerate(groups):
             mine = np.flatnonzero(hypotheses.owner == k)
@@ -215,72 +220,15 @@ class Explainer:
             )  # fmt: skip
         return pieces
 
-    def _starts(self, points: npt.NDArray[np.float32], hideable: npt.NDArray[np.bool_]) -> Hypotheses:
-        """Every form at the places where the box around a region's points (c, k, 3) suggests it.
-
-        What nothing hides is not much larger than it looks.
-        """
-        forms = self.forms
-        yaws, lows, highs = _rectangles(points)
-        heights = np.sort(points[..., 2], axis=1)
-        bottom, top = heights[:, 2], heights[:, -3]
-        everyone, every = (
-            a.ravel() for a in np.meshgrid(np.arange(len(points)), np.arange(len(forms.forms)), indexing="ij")
-        )
-        size = forms.high - forms.low
-        height = top - bottom
-        found: list[tuple[Indices, Indices, npt.NDArray[np.floating]]] = []
-        for yaw, low, high, wanted in zip(yaws, lows, highs, (yaws[0] == yaws[0], yaws[0] != yaws[1]), strict=True):
-            for turn in range(int(forms.turns.max())):
-                # The rectangle's box in the form's frame, and how much larger the form is.
-                lo, hi = _turned(low, high, turn)
-                spare = size[every, :2] - (hi - lo)[everyone]
-                small = (spare < SLACK + size[every, :2] / 4).all(axis=1) & (size[every, 2] < height[everyone] + SLACK)
-                some = wanted[everyone] & (forms.turns[every] > turn) & (hideable[everyone] | small)
-                fo, ow, spare = every[some], everyone[some], spare[some]
-                # Its top is seen, unless something nearer hides it; then its foot may be.
-                loose = np.empty((len(fo), 3), dtype=bool)
-                loose[:, :2] = np.abs(spare) > SLACK
-                loose[:, 2] = hideable[ow] & (np.abs(size[fo, 2] - height[ow]) > SLACK)
-                use = ~(_ENDS[:, None] & ~loose[None]).any(axis=2)
-                which, row = np.nonzero(use)
-                fo, ow = fo[row], ow[row]
-                # Align the lower, the upper, or the middle of the form's box with that of the rectangle.
-                start = np.where(loose[row, :2], _ENDS[which, :2], 0.5)
-                at = lo[ow] + (hi - lo)[ow] * start - (forms.low[fo, :2] + size[fo, :2] * start)
-                angle = yaw[ow] + turn * np.pi / 2
-                c, s = np.cos(angle), np.sin(angle)
-                pose = np.empty((len(fo), 4), dtype=np.float32)
-                pose[:, 0] = c * at[:, 0] - s * at[:, 1]
-                pose[:, 1] = s * at[:, 0] + c * at[:, 1]
-                pose[:, 2] = np.where(_ENDS[which, 2], bottom[ow] - forms.low[fo, 2], top[ow] - forms.high[fo, 2])
-                pose[:, 2] = np.maximum(pose[:, 2], -forms.low[fo, 2])
-                pose[:, 3] = angle
-                found.append((fo, ow, pose))
-        form, owner, poses = (np.concatenate(part) for part in zip(*found, strict=True))
-        return Hypotheses(form, owner, poses)
-
-    def _rest(self, surface: Surface, piece: Piece, smallest: int) -> list[Indices]:
-        """Groups of a piece's pixels that lie off its form; they are taken from it."""
-        from scipy.ndimage import label
-
-        points = surface.points.reshape(-1, 3)[piece.pixels][None]
-        d, _ = distance(self.forms, np.array([piece.form]), local(piece.pose[None], points))
-        far = np.abs(d[0])
-        if (far > OFF).sum() < smallest:
-            return []
-        off = far > NEARLY  # pixels that are hardly off go with those that are clearly off
-        width = surface.classes.shape[1]
-        rows, columns = np.divmod(piece.pixels, width)
-        picture = np.zeros((np.ptp(rows) + 1, np.ptp(columns) + 1), dtype=bool)
-        picture[rows[off] - rows.min(), columns[off] - columns.min()] = True
-        labels, _ = label(picture)
-        of = labels[rows - rows.min(), columns - columns.min()]
-        sizes = np.bincount(of[far > OFF], minlength=labels.max() + 1)
-        groups = [piece.pixels[of == k] for k in np.flatnonzero(sizes >= smallest)]
-        if groups:
-            piece.pixels = piece.pixels[(of == 0) | (sizes[of] < smallest)]
-        return groups
+    def _distances(self, surface: Surface, pieces: list[Piece]) -> list[npt.NDArray[np.float32]]:
+        """Of each piece's pixels from its form."""
+        sizes = [len(piece.pixels) for piece in pieces]
+        points = surface.points.reshape(-1, 3)[np.concatenate([piece.pixels for piece in pieces])]
+        of = np.repeat(np.arange(len(pieces)), sizes)
+        poses = np.stack([piece.pose for piece in pieces])[of]
+        forms = np.array([piece.form for piece in pieces])[of]
+        d, _ = distance(self.forms, forms, local(poses, points[:, None]))
+        return np.split(np.abs(d[:, 0]), np.cumsum(sizes)[:-1])
 
     def _merged(self, surface: Surface, pieces: list[Piece]) -> list[Piece]:
         """Pieces that the form of a larger one of their colour explains go to it; so do fragments and misfits."""
@@ -293,7 +241,7 @@ class Explainer:
             for other in kept:
                 if (
                     self.kin[other.colour] != self.kin[piece.colour]
-                    or np.linalg.norm(mine.mean(axis=0) - other.pose[:3]) > 0.2
+                    or np.linalg.norm(mine.mean(axis=0) - other.pose[:3]) > self.forms.reach[other.form] + NEARBY
                 ):
                     continue
                 d, _ = distance(self.forms, np.array([other.form]), local(other.pose[None], mine[None]))
@@ -330,71 +278,21 @@ def _rank(groups: Indices) -> Indices:
     return np.arange(len(groups)) - np.searchsorted(groups, groups)
 
 
-def _hideable(surface: Surface, groups: list[Indices]) -> npt.NDArray[np.bool_]:
-    """Whether something that is no farther borders on a group (g,), or the image's border, so that it may go on."""
-    height, width = surface.depth.shape
-    depth, classes = surface.depth.ravel(), surface.classes.ravel()
-    pixels = np.concatenate(groups)
-    of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    number = np.full(depth.size, -1, dtype=np.int32)
-    number[pixels] = of
-    rows, columns = np.divmod(pixels, width)
-    bordering = np.zeros(len(pixels), dtype=bool)
-    for dy, dx in ((0, -1), (0, 1), (-1, 0), (1, 0)):
-        y, x = rows + dy, columns + dx
-        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        other = np.where(inside, y * width + x, 0)
-        near = (classes[other] != UNKNOWN) & (number[other] != of) & (depth[other] < depth[pixels] + CLOSE)
-        bordering |= near | ~inside
-    return np.bincount(of[bordering], minlength=len(groups)) >= EDGE_PIXELS
+def _rest(surface: Surface, piece: Piece, far: npt.NDArray[np.float32], smallest: int) -> list[Indices]:
+    """Groups of a piece's pixels that lie ``far`` off its form; they are taken from it."""
+    from scipy.ndimage import label
 
-
-def _smooth(surface: Surface, chosen: Indices) -> npt.NDArray[np.float32]:
-    """Points (c, k, 3) of pixels (c, k), their depth averaged over those neighbours that show the same surface."""
-    height, width = surface.depth.shape
-    depth, classes = surface.depth.ravel(), surface.classes.ravel()
-    rows, columns = np.divmod(chosen, width)
-    own, kind = depth[chosen], classes[chosen]
-    total, count = own.copy(), np.ones_like(own)
-    for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
-        other = np.clip(rows + dy, 0, height - 1) * width + np.clip(columns + dx, 0, width - 1)
-        same = (classes[other] == kind) & (np.abs(depth[other] - own) < JUMP / 2)
-        total += np.where(same, depth[other], 0)
-        count += same
-    points = surface.points.reshape(-1, 3)[chosen]
-    # A point moves along its ray by the change of depth.
-    rays = surface.rays.reshape(-1, 3)[chosen]
-    change = (total / count - own)[..., None] * rays
-    change[..., 2] -= change[..., :2] @ surface.plane[:2].astype(np.float32)
-    return points + change
-
-
-def _rectangles(points: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.floating], ...]:
-    """Two rectangles around each region seen from above: the smallest, and that whose sides lie closest to the points.
-
-    The first suits a top face, the second two upright faces, which fill any rectangle alike.
-
-    Returns:
-        Yaws (2, c), least and greatest corners (2, c, 2) in axes turned by the yaw.
-    """
-    angles = np.deg2rad(np.arange(0, 90, 3.0)).astype(np.float32)
-    axes = np.stack((np.cos(angles), np.sin(angles)))
-    along = points[..., :2] @ axes
-    across = points[..., :2] @ np.stack((-axes[1], axes[0]))
-    low = np.stack((along.min(axis=1), across.min(axis=1)), axis=-1)  # (c, angles, 2)
-    high = np.stack((along.max(axis=1), across.max(axis=1)), axis=-1)
-    area = np.prod(high - low, axis=-1)
-    side = [np.minimum(v - low[:, None, :, k], high[:, None, :, k] - v) for k, v in enumerate((along, across))]
-    closeness = np.minimum(*side).mean(axis=1)
-    best = np.stack((np.argmin(area, axis=1), np.argmin(closeness, axis=1)))
-    each = np.arange(len(points))
-    return angles[best], low[each, best], high[each, best]
-
-
-def _turned(
-    low: npt.NDArray[np.floating], high: npt.NDArray[np.floating], turn: int
-) -> tuple[npt.NDArray[np.floating], ...]:
-    """A box's corners (n, 2) in axes that are turned by so many quarter turns."""
-    for _ in range(turn):
-        low, high = np.stack((low[:, 1], -high[:, 0]), axis=1), np.stack((high[:, 1], -low[:, 0]), axis=1)
-    return low, high
+    if (far > OFF).sum() < smallest:
+        return []
+    off = far > NEARLY  # pixels that are hardly off go with those that are clearly off
+    width = surface.classes.shape[1]
+    rows, columns = np.divmod(piece.pixels, width)
+    picture = np.zeros((np.ptp(rows) + 1, np.ptp(columns) + 1), dtype=bool)
+    picture[rows[off] - rows.min(), columns[off] - columns.min()] = True
+    labels, _ = label(picture)
+    of = labels[rows - rows.min(), columns - columns.min()]
+    sizes = np.bincount(of[far > OFF], minlength=labels.max() + 1)
+    groups = [piece.pixels[of == k] for k in np.flatnonzero(sizes >= smallest)]
+    if groups:
+        piece.pixels = piece.pixels[(of == 0) | (sizes[of] < smallest)]
+    return groups

@@ -35,6 +35,7 @@ class Forms:
         centre: (f, m, 3) of the parts; padding lies far away.
         kind: (f, m) index in ``KINDS``.
         low, high: (f, 3) box of each form, in its frame.
+        reach: (f,) greatest distance of a part from the origin.
         samples: (f, s, 3) points inside the parts whose pixels should show the form.
     """
 
@@ -51,6 +52,7 @@ class Forms:
         real = self.centre[:, :, :1] < _FAR
         self.low = np.where(real, self.centre - self.half, np.inf).min(axis=1)
         self.high = np.where(real, self.centre + self.half, -np.inf).max(axis=1)
+        self.reach = np.linalg.norm(np.maximum(-self.low, self.high), axis=1)
         self.samples = np.stack([_samples(form) for form in forms])
         self.turns = np.array([form.turns for form in forms])
 
@@ -230,7 +232,14 @@ def misfit(
 
 
 def unseen(
-    forms: Forms, hypotheses: Hypotheses, camera: Camera, depth: Floats, classes: Any, own: Any, plane: Floats
+    forms: Forms,
+    hypotheses: Hypotheses,
+    camera: Camera,
+    depth: Floats,
+    classes: Any,
+    own: Any,
+    plane: Floats,
+    step: int = 1,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Shares (h,) of a form's sample points whose pixels should show its owner and do not, and that cannot be seen.
 
@@ -241,8 +250,9 @@ def unseen(
         classes: (h, w) class of each pixel.
         own: (h,) class of each hypothesis' owner.
         plane: Heights are over a x + b y + c.
+        step: Take every so-manieth sample point.
     """
-    points = in_world(hypotheses.pose, forms.samples[hypotheses.form])
+    points = in_world(hypotheses.pose, forms.samples[hypotheses.form, ::step])
     x, y = points[..., 0], points[..., 1]
     z = points[..., 2] + np.float32(plane[0]) * x + np.float32(plane[1]) * y + np.float32(plane[2])
     # The same as ``Camera.project``, in single precision.
