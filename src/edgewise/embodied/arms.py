@@ -5,6 +5,7 @@ All rungs see the same frames and tell their facts in the same words; ``edgewise
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ from edgewise.scene.types import (
 
 BUDGET = 1500  # tokens of facts that every rung may tell
 _WINDOW = 3  # steps of which ``stf`` keeps the tokens (K of the paper)
+_PLACES = re.compile(r"(?:, last seen at| at| from| to|,)? ?\((?:-?\d+\.\d+(?:, )?){3}\)")
 _REACH = 0.06  # metres between the fingertips and the middle of what they hold
 
 
@@ -249,6 +251,4 @@ def _without_geometry(fact: Fact) -> Fact:
 
 def _without_places(text: str) -> str:
     """A sentence of the log without its coordinates."""
-    import re
-
-    return re.sub(r" ?(?:at|from|to|last seen at)? ?\((?:-?\d+\.\d+(?:, )?){3}\),?", "", text).rstrip(" ,")
+    return _PLACES.sub("", text).rstrip(" ,")
