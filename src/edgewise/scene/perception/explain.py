@@ -39,6 +39,7 @@ UNSEEN, HIDDEN, ODD, RARER = (
 MOSTLY, WORST = 0.35, 6.0  # share of missing parts from which a start is given up, and its misfit
 TOLERATED = 0.04  # share of missing parts that may be a matter of pixels
 OVERLAP, DEEP = 0.2, 0.006  # share of a thing that may lie so many metres within another
+SINGLE = 0.15  # cost by which one thing is preferred to several
 MOST_UNIONS = 12
 FRAGMENT, NEARBY = 30, 0.02  # fewer pixels so near another thing of their colour are a part of it
 NEAR = 0.07  # metres between two regions that may be parts of one thing
@@ -140,7 +141,7 @@ class Explainer:
         gains = []
         for union, piece in zip(unions, found[len(groups) :], strict=True):
             piece.origin = union[0]
-            gains.append(sum(len(groups[k]) * (found[k].cost - piece.cost) for k in union))
+            gains.append(sum(len(groups[k]) * (found[k].cost + SINGLE - piece.cost) for k in union))
         taken: set[int] = set()
         together = []
         for k in np.argsort(gains)[::-1]:
