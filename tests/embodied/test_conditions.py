@@ -43,6 +43,12 @@ def test_relations_decide(relations: set[tuple[str, int, int]], true: str, false
     assert holds(predicate(false), beliefs, NAMES) is False
 
 
+def test_what_lies_on_another_in_a_container_is_not_inside() -> None:
+    heap = table(relations={("inside", 1, 3), ("inside", 2, 3), ("on", 2, 1)}).beliefs()
+    assert holds(predicate("inside(red, box)"), heap, NAMES) is True
+    assert holds(predicate("inside(green, box)"), heap, NAMES) is False
+
+
 def test_what_is_in_the_hand_is_nowhere() -> None:
     beliefs = table(relations={("held", 1, 1), ("on", 1, 2)}).beliefs()
     assert holds(predicate("on(red, green)"), beliefs, NAMES) is False

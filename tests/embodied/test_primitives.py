@@ -177,6 +177,12 @@ def test_places_in_a_container_keep_away_from_what_is_there() -> None:
     assert 0.1 < y < 0.25 - 0.05 and 0.485 < x < 0.615
 
 
+def test_what_is_in_a_container_counts_even_if_nothing_says_so() -> None:
+    state = beliefs(("held", 2, 2))
+    state = replace(state, objects={**state.objects, 1: seen(1, "red cube", (0.55, 0.15, 0.005))})
+    assert motions.spot_in(state, 2, 4)[1] > 0.15 + 0.04
+
+
 def test_pads_count_for_the_height_and_other_things_do_not() -> None:
     assert motions.level_below(beliefs(), 1, (0.35, -0.05)) == pytest.approx(0.001)
     assert motions.level_below(beliefs(), 1, (0.5, -0.1)) == 0.0

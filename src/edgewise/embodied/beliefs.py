@@ -251,7 +251,8 @@ def _untold(
     the cover that stands where it was last.
     """
     placed = {a for name, a, _ in told if name in ("on", "inside", "covered", "held")}
-    seen = {i for i, fact in objects.items() if fact.visibility == Visibility.VISIBLE} - placed
+    in_sight = (Visibility.VISIBLE, Visibility.PARTIAL)
+    seen = {i for i, fact in objects.items() if fact.visibility in in_sight} - placed
     found = {r for r in relations_of(objects.values()) if r[1] in seen}
     if logged:
         return found

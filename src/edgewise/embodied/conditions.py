@@ -128,7 +128,9 @@ def _on(condition: Predicate, beliefs: Beliefs, ids: list[int]) -> bool | None:
 
 
 def _inside(condition: Predicate, beliefs: Beliefs, ids: list[int]) -> bool | None:
-    return ("inside", ids[0], ids[1]) in beliefs.relations
+    # What lies on another thing in there sticks out: it is not counted as inside.
+    heaped = any(beliefs.container(below) == ids[1] for _, below in beliefs.related("on", a=ids[0]))
+    return ("inside", ids[0], ids[1]) in beliefs.relations and not heaped
 
 
 def _covered(condition: Predicate, beliefs: Beliefs, ids: list[int]) -> bool | None:

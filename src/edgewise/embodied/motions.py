@@ -207,8 +207,9 @@ def spot_in(beliefs: Beliefs, held: int, container: int) -> tuple[float, float]:
     y = (fact.low[1] + fact.high[1]) / 2
     across = max(0.0, size[1] / 2 - mine[1] / 2 - 0.03)
     along = max(0.0, (back[1] - back[0]) / 2 - mine[0] / 2 - 0.02)
-    others = [beliefs.centre(other) for other in beliefs.contents(container) if other != held]
-    taken = [place for place in others if place is not None]
+    within = (fact.low[0], fact.low[1], fact.high[0], fact.high[1])
+    others = [beliefs.centre(other) for other in beliefs.objects if other not in (held, container)]
+    taken = [p for p in others if p is not None and within[0] < p[0] < within[2] and within[1] < p[1] < within[3]]
     if not taken and across < 0.04:
         return x, y
     spots = [(x + i * along, y + j * across) for i in (0, -1, 1) for j in (-1, 1, 0)]
