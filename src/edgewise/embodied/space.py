@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ TABLE: Box = (0.30, -0.30, 0.65, 0.30)  # metres; where things can stand, be see
 FINGERS = 0.03  # metres that the open gripper takes beside what it holds
 _STEP = 0.02
 _ENOUGH = 0.05  # metres of clearance beyond which more is no better
+_TALL = 0.1  # metres, what comes to a place that is reserved, a cover perhaps
 _SHADOW = 0.6  # metres behind an object that lie in its shadow, per metre of its height
 
 
@@ -22,7 +23,7 @@ def free_spot(
     beliefs: Beliefs,
     identity: int,
     *,
-    reserved: Iterable[Box] = (),
+    reserved: Sequence[Box] = (),
     keep: Floats | None = None,
     near: tuple[float, float] | None = None,
 ) -> tuple[float, float] | None:
@@ -54,8 +55,10 @@ def free_spot(
             return None
     start = near or beliefs.centre(identity) or (0.45, 0.0)
     away = np.hypot(spots[:, 0] - start[0], spots[:, 1] - start[1])
+    standing = [fact for fact in others if not affordances(fact.label).fixed]
+    tall = [(box, fact.high[2]) for fact in standing if fact.high and (box := footprint(fact)) is not None]
     hidden = sum(
-        (_hides(spots, half_y, height, fact) for fact in others if not affordances(fact.label).fixed),
+        (_hides(spots, half_y, height, *one) for one in (*tall, *((box, _TALL) for box in reserved))),
         np.zeros(len(spots)),
     )
     score = np.minimum(room, _ENOUGH) - 0.1 * away - 0.1 * hidden
@@ -104,9 +107,10 @@ def half_extents(beliefs: Beliefs, identity: int) -> tuple[float, float, float]:
 
 
 def _in_the_way(fact: ObjectFact, beliefs: Beliefs, identity: int) -> bool:
-    """Everything but the object itself, what it holds or hides, what is in the hand, and people."""
-    mine = fact.id == identity or fact.id in beliefs.contents(identity) or fact.visibility == Visibility.HELD
-    return not mine and not affordances(fact.label).actor
+    """Everything but the object itself, what it holds or hides, what is in the hand or lost, and people."""
+    mine = fact.id == identity or fact.id in beliefs.contents(identity)
+    elsewhere = fact.visibility in (Visibility.HELD, Visibility.LOST)
+    return not mine and not elsewhere and not affordances(fact.label).actor
 
 
 def _clearance(spots: Floats, half_x: float, half_y: float, boxes: Sequence[Box]) -> Floats:
@@ -121,13 +125,10 @@ def _clearance(spots: Floats, half_x: float, half_y: float, boxes: Sequence[Box]
     return room
 
 
-def _hides(spots: Floats, half_y: float, height: float, fact: ObjectFact) -> Floats:
-    """1 where an object at the spot would stand between the camera, at the near side, and another; 1 also where the
-    other would stand before it."""
-    box = footprint(fact)
-    if box is None or fact.high is None:
-        return np.zeros(len(spots))
+def _hides(spots: Floats, half_y: float, height: float, box: Box, top: float) -> Floats:
+    """1 where an object at the spot would stand between the camera, at the near side, and what is in the box, or the
+    other way round."""
     beside = (spots[:, 1] + half_y < box[1]) | (spots[:, 1] - half_y > box[3])
     before = (spots[:, 0] < box[0]) & (box[0] - spots[:, 0] < _SHADOW * height + half_y + 0.02)
-    behind = (spots[:, 0] > box[2]) & (spots[:, 0] - box[2] < _SHADOW * fact.high[2] + 0.02)
+    behind = (spots[:, 0] > box[2]) & (spots[:, 0] - box[2] < _SHADOW * top + 0.02)
     return np.where(~beside & (before | behind), 1.0, 0.0)

@@ -288,13 +288,15 @@ class Chain:
                 continue
             if condition.name == "at" and condition.position is not None:
                 half_x, half_y, _ = half_extents(self.beliefs, identity)
-                x, y = condition.position
-                found.append((x - half_x, y - half_y, x + half_x, y + half_y))
+                found.append(_box(condition.position, half_x, half_y))
             elif condition.name == "returned" and (then := self.beliefs.initial.get(identity)) is not None:
                 box = footprint(then)
                 found += [] if box is None else [box]
+            elif condition.name == "covered" and (cover := self.names.get(condition.arguments[1])) not in (None, a):
+                middle, half = self.beliefs.centre(identity), half_extents(self.beliefs, cover or 0)
+                found += [] if middle is None else [_box(middle, half[0], half[1])]
         failed = [f.action.position for f in self.beliefs.actions if f.outcome in (Outcome.FAILED, Outcome.REFUSED)]
-        return found + [_around(place) for place in failed if place is not None]
+        return found + [_box(place, 0.01, 0.01) for place in failed if place is not None]
 
     def _height(self, condition: Predicate, depth: int = 0) -> int:
         """How many of the step's conditions must hold before this one because it builds on them."""
@@ -327,8 +329,8 @@ def _look(why: str) -> Action:
     return Action(0, "look", why=why)
 
 
-def _around(place: Point) -> Box:
-    return (place[0] - 0.01, place[1] - 0.01, place[0] + 0.01, place[1] + 0.01)
+def _box(place: Point | tuple[float, float], half_x: float, half_y: float) -> Box:
+    return (place[0] - half_x, place[1] - half_y, place[0] + half_x, place[1] + half_y)
 
 
 def exchangeable(x: int, y: int, remaining: Sequence[Sequence[Predicate]], names: Names) -> bool:
