@@ -19,6 +19,7 @@ from edgewise.scene.graph import Change, Graph, Log, Node, Relation, read_log
 from edgewise.scene.narrate import Narrator, with_relations
 from edgewise.scene.relations import directions, resting
 from edgewise.scene.tokens import encode
+from edgewise.scene.track import nodes
 from edgewise.scene.tracker import Tracker
 from edgewise.scene.types import (
     Action,
@@ -139,12 +140,9 @@ class Memory:
         now = self._relations()
         added, removed = now - self.graph.relations, self.graph.relations - now
         told = tuple(with_relations(events, added, removed))
-        nodes = tuple(
-            node
-            for node in (track.node(time, self.config) for track in self._tracker.tracks.values())
-            if self.graph.nodes.get(node.id) != node
-        )
-        self._append(Change(time, nodes, tuple(sorted(added)), tuple(sorted(removed)), told))
+        every = nodes(tuple(self._tracker.tracks.values()), time, self.config)
+        changed = tuple(node for node in every if self.graph.nodes.get(node.id) != node)
+        self._append(Change(time, changed, tuple(sorted(added)), tuple(sorted(removed)), told))
         return told
 
     def _append(self, change: Change) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -159,15 +160,15 @@ class Track:
         self.provenance = Provenance.MEASURED
         self.visibility = Visibility.VISIBLE if self.ratio >= config.seen else Visibility.PARTIAL
 
-    def node(self, time: float, config: MemoryConfig) -> Node:
-        """Its record in the graph, in whole millimetres."""
+    def node(self, low: Point, high: Point, time: float, config: MemoryConfig) -> Node:
+        """Its record in the graph, with its corners in whole millimetres."""
         seen = None if self.seen == time else self.seen
         spread = 0.0 if seen is None or self.provenance == Provenance.MEASURED else config.spread
         return Node(
             id=self.id,
             label=self.label,
-            low=_millimetres(self.low),
-            high=_millimetres(self.high),
+            low=low,
+            high=high,
             yaw=None if self.yaw is None else round(self.yaw, 2),
             visibility=self.visibility,
             provenance=self.provenance,
@@ -176,6 +177,16 @@ class Track:
             spread=spread,
             confused_with=tuple(sorted(self.confused_with)),
         )
+
+
+def nodes(tracks: Sequence[Track], time: float, config: MemoryConfig) -> list[Node]:
+    """The records of all objects; noise below a millimetre changes nothing in them."""
+    corners = np.array([(track.low, track.high) for track in tracks]).reshape(-1, 2, 3)
+    millimetres = (np.round(corners, 3) + 0.0).tolist()
+    return [
+        track.node((a, b, c), (d, e, f), time, config)
+        for track, ((a, b, c), (d, e, f)) in zip(tracks, millimetres, strict=True)
+    ]
 
 
 def new_track(identity: int, tokens: Tokens, index: int, camera: Camera, config: MemoryConfig) -> Track:
@@ -208,8 +219,8 @@ def rigid_shift(low: Floats, high: Floats, middle: Floats) -> Floats:
 
     If one of the three has moved alone, more or less of the thing is seen than before.
     """
-    shift: Floats = np.sort(np.stack((low, high, middle)), axis=0)[1]
-    return shift
+    axes = zip(low.tolist(), high.tolist(), middle.tolist(), strict=True)
+    return np.array([sorted(three)[1] for three in axes])
 
 
 def _box_of_whole(low: Floats, high: Floats, centre: Floats, size: Floats, can: Affordances) -> tuple[Floats, Floats]:
@@ -222,8 +233,10 @@ def _box_of_whole(low: Floats, high: Floats, centre: Floats, size: Floats, can: 
     if can.square and extent[0] < 0.7 * extent[1]:
         depth = max(size[0], extent[1])
         high = np.array((low[0] + depth, high[1], high[2]))
-    short = high - low < size - _SHORT
-    return np.where(short, _centre_of_part(low, high, centre, size), (low + high) / 2), high - low
+    seen = high - low
+    short = seen < size - _SHORT
+    middle = (low + high) / 2
+    return (np.where(short, _centre_of_part(low, high, centre, size), middle) if short.any() else middle), seen
 
 
 def _centre_of_part(low: Floats, high: Floats, centre: Floats, size: Floats) -> Floats:
@@ -232,8 +245,3 @@ def _centre_of_part(low: Floats, high: Floats, centre: Floats, size: Floats) -> 
     middle = (least + most) / 2
     clipped: Floats = np.where(least <= most, np.clip(centre, least, most), middle)
     return clipped
-
-
-def _millimetres(point: Floats) -> Point:
-    x, y, z = (round(float(value), 3) + 0.0 for value in point)
-    return (x, y, z)
