@@ -27,6 +27,7 @@ _COVER_HEIGHT = 0.094  # metres, knob included
 _ROOM = 0.012  # metres that open fingers stay away from an object on either side
 _RELEASE = 0.004  # metres above its support where an object is let go
 _FLOOR = 0.004  # thickness of a container's bottom, metres
+_APART = 0.075  # metres between the middles of things in a container that leave room for the fingers
 _OVER = 0.035  # metres between what is carried and what it is carried over
 _LIFT = 0.06  # metres at least that something is lifted
 _FAST, _SLOW = 0.8, 0.35  # m/s in free space and near things
@@ -214,7 +215,8 @@ def spot_in(beliefs: Beliefs, held: int, container: int) -> tuple[float, float]:
         return x, y
     spots = [(x + i * along, y + j * across) for i in (0, -1, 1) for j in (-1, 1, 0)]
     room = [min((math.hypot(u - p[0], v - p[1]) for p in taken), default=0.0) for u, v in spots]
-    return spots[int(np.argmax(room))]
+    # In the middle of the length where that is far enough from the others: near a wall the fingers have less room.
+    return next((spot for spot, far in zip(spots, room, strict=True) if far >= _APART), spots[int(np.argmax(room))])
 
 
 def travel_height(beliefs: Beliefs, held: int, below: float) -> float:
