@@ -36,7 +36,7 @@ from edgewise.scene.worlds.world import World
 from edgewise.stats.intervals import mean_estimate, proportion
 
 QUICK = "--quick" in sys.argv
-SEEDS = 1 if QUICK else 5
+SEEDS = 1 if QUICK else 2
 LONG = 300 if QUICK else 10_000  # frames of a still scene
 VISIBLE = 60  # pixels of a thing from which its label is scored
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "cyan", "brown")
