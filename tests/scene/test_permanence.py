@@ -117,6 +117,22 @@ def test_alike_objects_exchanged_in_sight_keep_their_identities() -> None:
     assert movie.told(Kind.CONFUSE) == []
 
 
+def test_of_alike_objects_the_one_whose_place_is_empty_has_moved() -> None:
+    """One block steps before another one like it: what is seen is as near to where either stood."""
+    far = Box("grey block", (0.48, -0.04, 0), (0.56, 0.04, 0.1))
+    near = Box("grey block", (0.38, 0.06, 0), (0.42, 0.14, 0.3))
+    movie = Movie({"far": far, "near": near})
+    by_y = sorted(movie.memory.objects(), key=lambda fact: fact.position[1])  # type: ignore[index]
+    behind, stepped = (fact.id for fact in by_y)
+    movie.boxes["near"] = near.moved(y=-0.1)
+    movie.still()
+    assert movie.memory.where(behind).visibility == Visibility.OCCLUDED
+    assert movie.memory.graph.nodes[behind].behind == stepped
+    assert movie.memory.where(stepped).position == pytest.approx((0.40, 0.0, 0.15), abs=0.02)
+    assert movie.memory.where(behind).position == pytest.approx((0.52, 0.0, 0.05), abs=0.02)
+    assert movie.told(Kind.CONFUSE, Kind.LOSE) == []
+
+
 @pytest.mark.parametrize("trust", (False, True))
 def test_alike_objects_hidden_together_are_said_to_be_confused(trust: bool) -> None:
     box = Box("white box", (0.38, 0.2, 0), (0.52, 0.4, 0.09))

@@ -109,6 +109,7 @@ class Tracker:
             self.config,
         )  # fmt: skip
         matched = {near[i]: j for i, j in first.pairs}
+        self._prefer_displaced(matched, near, boxes, frame)
         self._exchangeable(near, first, frame, found)
         free = [j for j in range(len(tokens)) if j not in matched.values()]
         # What is missing may have turned up anywhere: what is lost, and what somebody could have taken from its place.
@@ -140,6 +141,23 @@ class Tracker:
             matched[missing[i]] = alike[j]
             self._rivals(missing, i, boxes[alike[j]], found)
         return matched, [j for j in free if j not in matched.values()]
+
+    def _prefer_displaced(self, matched: dict[Track, int], tracks: list[Track], boxes: Floats, frame: Frame) -> None:
+        """Where one of two alike objects is seen elsewhere, it is the one whose own place is seen to be empty.
+
+        The other one's place is hidden, perhaps by the very object that moved: it may stand there still.
+        """
+        for track, index in list(matched.items()):
+            if length(boxes[index] - track.centre) <= self.config.move:
+                continue
+            for other in tracks:
+                alike = other is not track and other not in matched and other.label == track.label
+                if not alike or length(boxes[index] - other.centre) > self.config.far_gate:
+                    continue
+                empty = self._sight(other, frame).absence == Absence.GONE
+                if empty and self._sight(track, frame).absence == Absence.BEHIND:
+                    matched[other] = matched.pop(track)
+                    break
 
     def _gate(self, track: Track, frame: Frame, held: bool) -> float:
         """How far from where it is expected this object may be found."""
@@ -263,7 +281,8 @@ class Tracker:
         low, high = pixels.min(0) - 5, pixels.max(0) + 5
         rows, columns = (slice(max(int(a), 0), max(int(b) + 1, 0)) for a, b in zip(low[::-1], high[::-1], strict=True))
         seen = frame.segmentation.map[rows, columns]
-        mine = [k + 1 for k, d in enumerate(frame.segmentation.detections) if d.label == track.label]
+        detections = enumerate(frame.segmentation.detections)
+        mine = [k + 1 for k, d in detections if d.label == track.label and k not in self._regions]
         return bool(np.isin(seen, mine).sum() >= self.config.hidden * track.pixels)
 
     def _hide(self, track: Track, sight: Sight, found: Findings) -> None:
