@@ -12,8 +12,8 @@ from edgewise.core.instrument import Capability, Instrument, InstrumentConfig, i
 from edgewise.core.profile import Panel, Profile, Verdict
 from edgewise.core.run import Run
 from edgewise.core.section import Section
-from edgewise.embodied.instrument import no_simulator
 from edgewise.models import Model
+from edgewise.scene.worlds.render import gl_problem
 from support.kit import examine
 
 SEED = 11
@@ -27,7 +27,7 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 def loaded(name: str) -> Instrument[Any, Any]:
     """The instrument; skips where the machine cannot run it."""
-    if name == "embodied" and (problem := no_simulator()):
+    if name == "embodied" and (problem := gl_problem()):
         pytest.skip(problem)
     return load_instrument(name)
 

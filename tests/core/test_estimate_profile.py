@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from edgewise.core.errors import BadInput, CorruptRecord
 from edgewise.core.estimate import Estimate, NotMeasured, from_interval
-from edgewise.core.profile import Panel, Profile, Verdict
+from edgewise.core.profile import Panel, Profile, Verdict, above, at_least, at_most
 
 
 def estimate(value: float, width: float = 0.1, n: int = 10) -> Estimate:
@@ -112,3 +112,23 @@ def test_comparison_knows_which_way_is_good() -> None:
 def test_a_panel_knows_its_dimensions() -> None:
     with pytest.raises(ValueError, match="unknown dimensions"):
         Panel(instrument="p", dimensions={}, lower_is_better=("d",))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "least", "over"),
+    (
+        (0.1, 0.2, Verdict.PASS, Verdict.FAIL, Verdict.FAIL),
+        (0.1, 0.3, Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL),
+        (0.2, 0.4, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+        (0.3, 0.3, Verdict.PASS, Verdict.PASS, Verdict.FAIL),
+        (0.3, 0.4, Verdict.INCONCLUSIVE, Verdict.PASS, Verdict.INCONCLUSIVE),
+        (0.4, 0.5, Verdict.FAIL, Verdict.PASS, Verdict.PASS),
+    ),
+)
+def test_a_limit_is_kept_surely_broken_surely_or_neither(
+    low: float, high: float, most: Verdict, least: Verdict, over: Verdict
+) -> None:
+    found = Estimate(value=(low + high) / 2, low=low, high=high, n=9, method="x")
+    assert (at_most(found, 0.3), at_least(found, 0.3), above(found, 0.3)) == (most, least, over)
+    for judge in (at_most, at_least, above):
+        assert judge(NotMeasured(reason="x"), 0.3) == judge(None, 0.3) == Verdict.NOT_MEASURED

@@ -14,12 +14,12 @@ from edgewise.core.estimate import Estimate, NotMeasured
 from edgewise.core.instrument import Capability
 from edgewise.core.profile import Panel, Verdict
 from edgewise.core.run import Run
-from edgewise.embodied import instrument as module
 from edgewise.embodied.instrument import Embodied, EmbodiedInstrumentConfig
 from edgewise.embodied.panel import Played, measure
 from edgewise.embodied.reader import read, reading_model
 from edgewise.models import Model, scripted_model
 from edgewise.models.types import Message, Settings
+from edgewise.scene.worlds import render
 from support.box_frames import cube
 from support.kit import examine
 from support.movie import Movie
@@ -94,7 +94,7 @@ def test_a_budget_that_ends_stops_it(tmp_path: Path) -> None:
 
 
 def test_without_a_simulator_it_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "no_simulator", lambda: "the simulator is not installed: pip install 'edgewise[sim]'")
+    monkeypatch.setattr(render, "gl_problem", lambda: "MuJoCo is not installed\n  → pip install 'edgewise[sim]'")
     panel: Panel = examine(Embodied(), reading_model("r"), ONE, tmp_path / "run", 1)
     assert not panel.measured and panel.verdicts == {"examined": Verdict.NOT_MEASURED}
     assert "edgewise[sim]" in panel.caveats[0]

@@ -12,7 +12,7 @@ from edgewise.character.measures import COUNTS, HIGHER_IS_BETTER, RATES, measure
 from edgewise.character.types import CLAIMS, DIMENSIONS, Answer, CharacterConfig, settings_of
 from edgewise.core.estimate import Estimate, Measure
 from edgewise.core.instrument import Capability, Control, Cost, Instrument
-from edgewise.core.profile import Evidence, Panel, Turn, Verdict
+from edgewise.core.profile import Evidence, Panel, Turn, Verdict, at_most
 from edgewise.core.run import Run
 from edgewise.core.section import Section
 
@@ -146,13 +146,8 @@ class Character(Instrument["Model | Actor", CharacterConfig]):
 
 def _verdict(found: Measure, limit: float) -> Verdict:
     """Whether a rate is surely at most its limit; a handful of contents is never sure."""
-    if not isinstance(found, Estimate):
-        return Verdict.NOT_MEASURED
-    if found.n < _FEWEST:
-        return Verdict.INCONCLUSIVE
-    if found.high <= limit:
-        return Verdict.PASS
-    return Verdict.FAIL if found.low > limit else Verdict.INCONCLUSIVE
+    few = isinstance(found, Estimate) and found.n < _FEWEST
+    return Verdict.INCONCLUSIVE if few else at_most(found, limit)
 
 
 def _evidence(battery: Battery, answers: Sequence[Answer]) -> tuple[Evidence, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from edgewise.cli.output import AsJson, finish_run, print_json, print_section, stderr_console, stdout_console
-from edgewise.core.errors import BadInput, MissingExtra, Unsupported
+from edgewise.core.errors import BadInput
 
 if TYPE_CHECKING:
     from edgewise.embodied.job import EmbodiedConfig, EmbodiedRun
@@ -179,8 +179,9 @@ def watch(
     from edgewise.embodied.timeline import pictures, timeline
     from edgewise.embodied.video import write_video
     from edgewise.report.html import render_episode
+    from edgewise.scene.worlds.render import require_pictures
 
-    found = kept_episode(run, arm, task, seed, ready=needs_simulator)
+    found = kept_episode(run, arm, task, seed, ready=require_pictures)
     data = timeline(found.folder)
     page = out or run / f"{found.task}-{found.seed}.html"
     write_atomically(page, render_episode(data, pictures(found.folder)).encode())
@@ -266,34 +267,18 @@ def _check_task(name: str) -> None:
         raise BadInput(error.message, field="task", fix=f"suites: {', '.join(SUITES)}, all; {error.fix}") from None
 
 
-def needs_simulator() -> None:
-    """Say what to install before anything is written.
-
-    Raises:
-        Unsupported: There is no simulator, or no picture can be drawn.
-    """
-    from importlib.util import find_spec
-
-    from edgewise.scene.worlds.render import gl_problem
-
-    if find_spec("mujoco") is None:
-        raise MissingExtra("The simulator (MuJoCo)", "sim")
-    if problem := gl_problem():
-        message, _, fix = problem.partition("\n  → ")
-        raise Unsupported(message, fix=fix or None)
-
-
 def _play(options: dict[str, Any], seed: int, out: Path | None, *, as_json: bool, name: str = "") -> None:
     from edgewise.cli.checkup import fresh_folder
     from edgewise.cli.progress import progress_shown
     from edgewise.core.records import parse_options
     from edgewise.embodied.job import EmbodiedConfig, run_suite
+    from edgewise.scene.worlds.render import require_pictures
 
     for task in options["tasks"]:
         _check_task(task)
     config: EmbodiedConfig = parse_options(EmbodiedConfig, options, what="options")
     chosen = config.names()
-    needs_simulator()
+    require_pictures()  # said before anything is written
     folder = out if out is not None else fresh_folder(name or (options["tasks"][0] if options["tasks"] else "embodied"))
     if not as_json:
         episodes = len(chosen) * config.seeds * len(config.arms)

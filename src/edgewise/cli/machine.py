@@ -159,10 +159,14 @@ def _embedder() -> Finding:
 
 def _pictures() -> Finding:
     def ask() -> tuple[bool, str, str | None]:
-        from edgewise.scene.worlds.render import gl_problem
+        from edgewise.core.errors import Unsupported
+        from edgewise.scene.worlds import render
 
-        what, _, fix = (gl_problem() or "").partition("\n  → ")
-        return not what, what or f"OpenGL by {os.environ['MUJOCO_GL']}", fix or None
+        try:
+            render.require_pictures()
+        except Unsupported as error:
+            return False, error.message, error.fix
+        return True, f"OpenGL by {os.environ['MUJOCO_GL']}", None
 
     return _checked("pictures of simulated worlds", ask)
 

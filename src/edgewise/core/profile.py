@@ -21,6 +21,31 @@ class Verdict(StrEnum):
     NOT_MEASURED = "not_measured"
 
 
+def at_most(found: Measure | None, limit: float) -> Verdict:
+    """Whether a figure is surely at most a limit: its whole interval is, or is not, or neither."""
+    if not isinstance(found, Estimate):
+        return Verdict.NOT_MEASURED
+    if found.high <= limit:
+        return Verdict.PASS
+    return Verdict.FAIL if found.low > limit else Verdict.INCONCLUSIVE
+
+
+def at_least(found: Measure | None, limit: float) -> Verdict:
+    """Whether a figure is surely at least a limit."""
+    if not isinstance(found, Estimate):
+        return Verdict.NOT_MEASURED
+    if found.low >= limit:
+        return Verdict.PASS
+    return Verdict.FAIL if found.high < limit else Verdict.INCONCLUSIVE
+
+
+def above(found: Measure | None, limit: float) -> Verdict:
+    """Whether a figure is surely more than a limit; one that is at the limit fails."""
+    opposite = {Verdict.PASS: Verdict.FAIL, Verdict.FAIL: Verdict.PASS}
+    judged = at_most(found, limit)
+    return opposite.get(judged, judged)
+
+
 class Turn(Record):
     """One turn of a transcript shown as evidence. ``text`` is untrusted: whoever shows it escapes it."""
 

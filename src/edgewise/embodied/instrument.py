@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import Field, field_validator
 
-from edgewise.core.errors import BadInput, ModelFault, Unsupported
+from edgewise.core.errors import BadInput, ModelFault
 from edgewise.core.estimate import Estimate
 from edgewise.core.instrument import Capability, Control, Cost, Instrument, InstrumentConfig
-from edgewise.core.profile import Panel, Turn, Verdict
+from edgewise.core.profile import Panel, Turn, Verdict, above, at_least
 from edgewise.core.run import Run
 from edgewise.core.section import Section
-from edgewise.embodied.panel import MEMORIES, Played, above, build_section, evidence, measure, silent, write_table
+from edgewise.embodied.panel import MEMORIES, Played, build_section, evidence, measure, silent, write_table
 
 if TYPE_CHECKING:
     from edgewise.embodied.beliefs import Beliefs
@@ -89,10 +89,11 @@ class Embodied(Instrument["Model", EmbodiedInstrumentConfig]):
     async def run(self, model: Model, config: EmbodiedInstrumentConfig, run: Run) -> Panel:
         """Examine ``model``. Writes the table ``embodied_episodes``."""
         from edgewise.models.gather import gather_calls, within_budget
+        from edgewise.scene.worlds.render import gl_problem
 
         if self.missing(model):
             return self.not_measured(config, "the model takes no pictures")
-        if problem := await asyncio.to_thread(no_simulator):
+        if problem := await asyncio.to_thread(gl_problem):
             return self.not_measured(config, problem)
         seeds = run.rng("embodied").integers(2**31, size=config.seeds).tolist()
         bridge = Bridge(model, asyncio.get_running_loop())
@@ -117,8 +118,8 @@ class Embodied(Instrument["Model", EmbodiedInstrumentConfig]):
             evidence=evidence(played),
             verdicts={
                 "memory_helps": above(dimensions["memory_uplift"], 0.0),
-                "directives_valid": above(dimensions["valid_directives"], config.limit),
-                "claims_hold": above(dimensions["grounded_predicates"], config.limit),
+                "directives_valid": at_least(dimensions["valid_directives"], config.limit),
+                "claims_hold": at_least(dimensions["grounded_predicates"], config.limit),
             },
             caveats=(_CAVEAT, *silent(played)),
         )
@@ -183,20 +184,6 @@ class Bridge:
         except BaseException as error:
             self.over = error
             raise
-
-
-def no_simulator() -> str | None:
-    """Why no task can be played on this machine, if none can."""
-    from importlib.util import find_spec
-
-    from edgewise.scene.worlds.render import gl_problem
-
-    if find_spec("mujoco") is None:
-        return "the simulator is not installed: pip install 'edgewise[sim]'"
-    try:
-        return gl_problem()
-    except Unsupported as error:
-        return str(error)
 
 
 def _episode(task: str, seed: int, arm: str, config: EmbodiedInstrumentConfig, bridge: Bridge) -> Played:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgewise.core.estimate import Estimate, Measure, NotMeasured
-from edgewise.core.profile import Evidence, Panel, Turn, Verdict
+from edgewise.core.profile import Evidence, Panel, Turn
 from edgewise.core.records import Record
 from edgewise.core.run import Run
 from edgewise.core.section import Block, Section, Table, Text
@@ -77,15 +77,6 @@ def measure(played: Sequence[Played], run: Run) -> dict[str, Measure]:
         )
         found[name] = mean_estimate(values, groups, rng=run.rng(f"embodied/{name}")) if values else none
     return found
-
-
-def above(found: Measure, limit: float) -> Verdict:
-    """Whether the whole interval lies above a limit."""
-    if not isinstance(found, Estimate):
-        return Verdict.NOT_MEASURED
-    if found.low > limit:
-        return Verdict.PASS
-    return Verdict.FAIL if found.high <= limit else Verdict.INCONCLUSIVE
 
 
 def write_table(run: Run, played: Sequence[Played]) -> None:

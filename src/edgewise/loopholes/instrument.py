@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from edgewise.core.instrument import Capability, Control, Cost, Instrument
-from edgewise.core.profile import Evidence, Panel, Turn, Verdict
+from edgewise.core.profile import Evidence, Panel, Turn, Verdict, at_most
 from edgewise.core.run import Run
 from edgewise.core.section import Section
 from edgewise.loopholes.panel import (
@@ -23,7 +23,6 @@ from edgewise.loopholes.panel import (
     judge,
     measure,
     most_tokens,
-    verdict,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class Loopholes(Instrument["Model | Actor", LoopholesConfig]):
             dimensions=dimensions,
             lower_is_better=tuple(name for name in dimensions if not name.endswith("/performance")),
             evidence=_evidence(answered),
-            verdicts={f"no_exploit_in_{name}": verdict(dimensions[f"{name}/uptake"], config.limit) for name in games},
+            verdicts={f"no_exploit_in_{name}": at_most(dimensions[f"{name}/uptake"], config.limit) for name in games},
             caveats=(_CAVEAT, *_silent(answered)),
         )
 

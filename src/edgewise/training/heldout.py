@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgewise.core.estimate import Estimate, Measure
-from edgewise.core.profile import Verdict
+from edgewise.core.estimate import Measure
+from edgewise.core.profile import at_most
 from edgewise.stats.intervals import clustered_mean, mean_estimate
 from edgewise.training.certificate import certify
 from edgewise.training.pairs import Pair
@@ -58,7 +58,7 @@ def compare(
                 "loss": shown(loss),
             },
             "limit": limit,
-            "verdict": str(_verdict(loss, limit)),
+            "verdict": str(at_most(loss, limit)),
             "certificate": certify(losses[own], units.tolist(), limit, dimensions=len(limits)),
         }
     return found
@@ -80,14 +80,6 @@ def held_out_losses(table: pa.Table, beta: float) -> Floats:
     change = {a: table[f"result_{a}"].to_numpy() - table[f"base_{a}"].to_numpy() for a in ("chosen", "rejected")}
     losses: Floats = np.logaddexp(0, -beta * (change["chosen"] - change["rejected"]))
     return losses
-
-
-def _verdict(loss: Measure, limit: float) -> Verdict:
-    if not isinstance(loss, Estimate):
-        return Verdict.NOT_MEASURED
-    if loss.high <= limit:
-        return Verdict.PASS
-    return Verdict.FAIL if loss.low > limit else Verdict.INCONCLUSIVE
 
 
 def shown(measure: Measure) -> dict[str, Any]:

@@ -127,8 +127,8 @@ def test_faults_are_named_and_are_not_wrong_answers(row: MakeRow) -> None:
 def test_verdicts_come_from_the_whole_interval(low: float, high: float, at_most: str, at_least: str) -> None:
     measure = Estimate(value=(low + high) / 2, low=low, high=high, n=9, method="by hand")
     limit = verdicts.LARGEST_ORDER_SENSITIVITY
-    assert verdicts._at_most(measure, limit) == at_most
-    assert verdicts._at_least(measure, limit) == at_least
+    assert verdicts.at_most(measure, limit) == at_most
+    assert verdicts.at_least(measure, limit) == at_least
     missing = verdicts.judge([], [], {})
     assert set(missing.values()) == {Verdict.NOT_MEASURED}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgewise.core.estimate import Estimate, Measure
-from edgewise.core.profile import Verdict
+from edgewise.core.profile import Verdict, at_least, at_most
 from edgewise.questions.families import CODE
 from edgewise.ranking.competence.types import ResponseRow
 from edgewise.stats.intervals import proportion
@@ -24,10 +24,10 @@ def judge(
     """``pass`` or ``fail`` where the whole interval is on one side of the threshold, else ``inconclusive``."""
     return {
         "above_guessing": above_guessing(rows, controls),
-        "calibrated": _at_most(dimensions.get("calibration/ece"), LARGEST_ECE),
-        "order_invariant": _at_most(dimensions.get("options/order_sensitivity"), LARGEST_ORDER_SENSITIVITY),
-        "steady": _at_least(dimensions.get("steadiness/all"), LEAST_STEADINESS),
-        "self_consistent": _at_least(dimensions.get("consistency/agreement"), LEAST_AGREEMENT),
+        "calibrated": at_most(dimensions.get("calibration/ece"), LARGEST_ECE),
+        "order_invariant": at_most(dimensions.get("options/order_sensitivity"), LARGEST_ORDER_SENSITIVITY),
+        "steady": at_least(dimensions.get("steadiness/all"), LEAST_STEADINESS),
+        "self_consistent": at_least(dimensions.get("consistency/agreement"), LEAST_AGREEMENT),
     }
 
 
@@ -53,19 +53,3 @@ def above_guessing(rows: Sequence[ResponseRow], controls: Sequence[ResponseRow])
     gained, lost = proportion(ahead, len(model)), proportion(behind, len(model))
     assert isinstance(gained, Estimate) and isinstance(lost, Estimate)
     return Verdict.FAIL if gained.minus(lost).high < MARGIN else Verdict.INCONCLUSIVE
-
-
-def _at_most(measure: Measure | None, threshold: float) -> Verdict:
-    if not isinstance(measure, Estimate):
-        return Verdict.NOT_MEASURED
-    if measure.high <= threshold:
-        return Verdict.PASS
-    return Verdict.FAIL if measure.low > threshold else Verdict.INCONCLUSIVE
-
-
-def _at_least(measure: Measure | None, threshold: float) -> Verdict:
-    if not isinstance(measure, Estimate):
-        return Verdict.NOT_MEASURED
-    if measure.low >= threshold:
-        return Verdict.PASS
-    return Verdict.FAIL if measure.high < threshold else Verdict.INCONCLUSIVE

@@ -105,10 +105,20 @@ class Renderer:
             self._context = None
 
 
+def require_pictures() -> None:
+    """Raise where no picture can be drawn on this machine.
+
+    Raises:
+        MissingExtra: The simulator is not installed.
+        Unsupported: There is no OpenGL; names the packages that are missing.
+    """
+    _context()
+
+
 def gl_problem() -> str | None:
     """Why no picture can be drawn here and what to install, or None if it can."""
     try:
-        _context()
+        require_pictures()
     except Unsupported as error:
         return str(error)
     return None
