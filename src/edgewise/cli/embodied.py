@@ -257,16 +257,6 @@ def _processes(given: int | None) -> int:
     return given or len(os.sched_getaffinity(0))
 
 
-def _check_task(name: str) -> None:
-    """Name the suites as well where neither a suite nor a task is meant."""
-    from edgewise.embodied.tasks.suites import SUITES, find_task
-
-    try:
-        _ = name in (*SUITES, "all") or find_task(name)
-    except BadInput as error:
-        raise BadInput(error.message, field="task", fix=f"suites: {', '.join(SUITES)}, all; {error.fix}") from None
-
-
 def _play(options: dict[str, Any], seed: int, out: Path | None, *, as_json: bool, name: str = "") -> None:
     from edgewise.cli.checkup import fresh_folder
     from edgewise.cli.progress import progress_shown
@@ -274,8 +264,6 @@ def _play(options: dict[str, Any], seed: int, out: Path | None, *, as_json: bool
     from edgewise.embodied.job import EmbodiedConfig, run_suite
     from edgewise.scene.worlds.render import require_pictures
 
-    for task in options["tasks"]:
-        _check_task(task)
     config: EmbodiedConfig = parse_options(EmbodiedConfig, options, what="options")
     chosen = config.names()
     require_pictures()  # said before anything is written

@@ -15,7 +15,7 @@ from edgewise.core.instrument import Capability
 from edgewise.embodied.instrument import Bridge, play_and_close
 from edgewise.embodied.planners.language import LanguagePlanner
 from edgewise.embodied.play import Arm, Setting
-from edgewise.embodied.tasks.suites import SUITES, find_task, suite
+from edgewise.embodied.tasks.suites import find_tasks
 from edgewise.embodied.timeline import words
 from edgewise.models.inspect_types import to_generate_config, to_inspect_messages
 from edgewise.models.types import Prompt, Response, Settings, as_messages
@@ -40,12 +40,9 @@ def embodied(
         perception: ``masks`` (the simulator's) or ``classical``.
         max_tokens: Limit of an answer.
     """
-    names: list[str] = []
-    for name in tasks.split(","):
-        names += [one.name for one in (suite(name) if name in (*SUITES, "all") else (find_task(name),))]
     samples = [
-        Sample(id=f"{name} {seed}", input=find_task(name).make(seed).goal.text, metadata={"task": name, "seed": seed})
-        for name in dict.fromkeys(names)
+        Sample(id=f"{one.name} {seed}", input=one.make(seed).goal.text, metadata={"task": one.name, "seed": seed})
+        for one in find_tasks(tasks.split(","))
         for seed in range(seeds)
     ]
     setting = Setting(perception=perception, scored=False)  # type: ignore[arg-type]  # checked there

@@ -23,7 +23,7 @@ from edgewise.embodied.planners.language import LanguagePlanner
 from edgewise.embodied.play import Arm, Setting, pack, play, play_unit
 from edgewise.embodied.scoring import pooled
 from edgewise.embodied.tables import actions_table, episodes_table, events_table, scores_table
-from edgewise.embodied.tasks.suites import SUITES, find_task, suite
+from edgewise.embodied.tasks.suites import find_tasks
 from edgewise.models.budget import Budget, Limits, Prices
 from edgewise.models.cache import Cache
 from edgewise.models.door import Model
@@ -78,11 +78,7 @@ class EmbodiedConfig(Record):
             raise BadInput("an arm is there twice, or none is", field="arms")
         for arm in self.arms:
             find_arm(arm.memory)
-        found: dict[str, None] = {}
-        for name in self.tasks:
-            several = name in (*SUITES, "all")
-            found |= dict.fromkeys(task.name for task in (suite(name) if several else (find_task(name),)))
-        return tuple(found)
+        return tuple(task.name for task in find_tasks(self.tasks))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -67,4 +67,15 @@ def find_task(name: str) -> Task:
     for task in TASKS:
         if task.name == name.replace("-", "_").lower():
             return task
-    raise BadInput(f"no task {name!r}", field="task", fix=f"one of: {', '.join(task.name for task in TASKS)}")
+    known = f"suites: {', '.join(SUITES)}, all; tasks: {', '.join(task.name for task in TASKS)}"
+    raise BadInput(f"no task {name!r}", field="task", fix=known)
+
+
+def find_tasks(names: Iterable[str]) -> tuple[Task, ...]:
+    """The tasks of several suites and single tasks by name, each once.
+
+    Raises:
+        BadInput: One of them is neither.
+    """
+    found = (suite(name) if name in (*SUITES, "all") else (find_task(name),) for name in names)
+    return tuple(dict.fromkeys(task for some in found for task in some))
