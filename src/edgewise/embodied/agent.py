@@ -119,16 +119,16 @@ class Agent:
             if directive.action is None:
                 return "the planner named no action"
             if self._undoes(directive, step) and not doubted:
-                doubted, feedback = True, f"{_words(directive.action)}: {NOT_CARRIED_OUT}"
+                doubted, feedback = True, f"{directive.action}: {NOT_CARRIED_OUT}"
                 executor.look()  # perception errs now and then
                 continue
             doubted = False
             key = _key(directive.action)
             given[key] += 1
             if given[key] > self.limits.repeats:
-                return f"the planner repeats itself: {_words(directive.action)}"
+                return f"the planner repeats itself: {directive.action}"
             outcome, reason = self._act(executor, directive.action)
-            feedback = "" if outcome == Outcome.OK else f"{_words(directive.action)}: {outcome}: {reason}"
+            feedback = "" if outcome == Outcome.OK else f"{directive.action}: {outcome}: {reason}"
             in_a_row = in_a_row if directive.reached == step else 0
             step = directive.reached
             if reason == INTERRUPTED:
@@ -256,8 +256,3 @@ def run_scenario(
 def _key(action: Action) -> tuple[object, ...]:
     place = None if action.position is None else tuple(round(value, 2) for value in action.position)
     return (action.name, action.target, action.reference, action.second, place)
-
-
-def _words(action: Action) -> str:
-    ids = [str(one) for one in (action.target, action.reference, action.second) if one is not None]
-    return f"{action.name} {' '.join(ids)}".rstrip()

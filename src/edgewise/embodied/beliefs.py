@@ -114,6 +114,11 @@ class Beliefs:
         fact = self.objects.get(identity) or self.initial.get(identity)
         return f"object {identity}" if fact is None else fact.label
 
+    def called(self, identity: int) -> str:
+        """Its label and id, for sentences: ``red cube 3``."""
+        label = self.label(identity)
+        return label if label.startswith("object ") else f"{label} {identity}"
+
     def can(self, identity: int) -> Affordances:
         """What the object can do."""
         return affordances(self.label(identity))

@@ -16,7 +16,6 @@ from edgewise.embodied.instrument import Bridge, play_and_close
 from edgewise.embodied.planners.language import LanguagePlanner
 from edgewise.embodied.play import Arm, Setting
 from edgewise.embodied.tasks.suites import find_tasks
-from edgewise.embodied.timeline import words
 from edgewise.models.inspect_types import to_generate_config, to_inspect_messages
 from edgewise.models.types import Prompt, Response, Settings, as_messages
 
@@ -63,7 +62,7 @@ def episode(memory: str, setting: Setting, pictures: bool, max_tokens: int) -> S
         planner = LanguagePlanner(Bridge(model, asyncio.get_running_loop()), max_tokens)  # type: ignore[arg-type]
         about = state.metadata["task"], state.metadata["seed"], Arm("language", memory), setting
         result = await asyncio.to_thread(play_and_close, planner, *about)
-        done = [f"{words(action)}: {outcome} {reason}".strip() for action, outcome, reason in result.actions]
+        done = [f"{action}: {outcome} {reason}".strip() for action, outcome, reason in result.actions]
         state.output.completion = "\n".join([*done, result.reason])
         state.metadata |= {"success": result.success, "reached": result.reached / max(1, result.steps)}
         return state

@@ -190,7 +190,6 @@ def _episode(task: str, seed: int, arm: str, config: EmbodiedInstrumentConfig, b
     """Play one episode, in a thread of its own."""
     from edgewise.embodied.agent import Limits
     from edgewise.embodied.play import Arm, Setting
-    from edgewise.embodied.timeline import words
 
     planner = _listener(bridge, config.max_tokens)
     # The simulator's own masks, and no comparison with the truth: it is the model that is examined.
@@ -205,7 +204,7 @@ def _episode(task: str, seed: int, arm: str, config: EmbodiedInstrumentConfig, b
         reached=result.reached,
         steps=result.steps,
         reason=result.reason,
-        directives=tuple(f"{words(action)}: {outcome} {reason}".strip() for action, outcome, reason in result.actions),
+        directives=tuple(f"{action}: {outcome} {reason}".strip() for action, outcome, reason in result.actions),
         turns=planner.turns,
         **planner.counts,
     )

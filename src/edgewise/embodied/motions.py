@@ -13,9 +13,9 @@ import numpy as np
 from edgewise.core.errors import EdgewiseError
 from edgewise.embodied.beliefs import Beliefs, footprint
 from edgewise.embodied.conditions import drawer_out
-from edgewise.embodied.types import HOME
 from edgewise.scene.relations import affordances
 from edgewise.scene.types import ObjectFact, Point, RobotState, Visibility
+from edgewise.scene.worlds.world import HOME
 
 Waypoint = tuple[Point, float]
 

@@ -43,7 +43,7 @@ def objections(action: Action, beliefs: Beliefs, robot: RobotState) -> tuple[str
 def _against(action: Action, ids: list[int], beliefs: Beliefs, robot: RobotState) -> Iterator[str]:
     for identity in ids:
         if not beliefs.known(identity):
-            yield f"it is not known where {_called(beliefs, identity)} is"
+            yield f"it is not known where {beliefs.called(identity)} is"
     if action.name == "look" or any(not beliefs.known(identity) for identity in ids):
         return
     a, *others = ids
@@ -53,9 +53,9 @@ def _against(action: Action, ids: list[int], beliefs: Beliefs, robot: RobotState
     elif action.name == "pick" or (action.name == "place_at" and not holding):
         yield from _against_grasp(a, beliefs, holding, slides=action.name == "place_at")
     elif not holding:
-        yield f"{_called(beliefs, a)} is not in the hand"
+        yield f"{beliefs.called(a)} is not in the hand"
     elif beliefs.held not in (None, a):
-        yield f"the hand holds {_called(beliefs, beliefs.held or 0)} and not {_called(beliefs, a)}"
+        yield f"the hand holds {beliefs.called(beliefs.held or 0)} and not {beliefs.called(a)}"
     if action.name == "place_at":
         if action.position is None or not all(math.isfinite(v) for v in action.position):
             yield "place_at needs a position"
@@ -72,50 +72,50 @@ def _against_grasp(a: int, beliefs: Beliefs, holding: bool, slides: bool) -> Ite
         yield "the hand is not empty"
     can, fact = beliefs.can(a), beliefs.objects[a]
     if can.fixed or can.actor:
-        yield f"{_called(beliefs, a)} cannot be moved"
+        yield f"{beliefs.called(a)} cannot be moved"
     if slides and not can.covers:
-        yield f"{_called(beliefs, a)} is not in the hand, and only covers can be slid"
+        yield f"{beliefs.called(a)} is not in the hand, and only covers can be slid"
     cover = beliefs.cover(a)
     if cover is not None:
-        yield f"{_called(beliefs, a)} is under {_called(beliefs, cover)}"
+        yield f"{beliefs.called(a)} is under {beliefs.called(cover)}"
     for top in beliefs.on_top(a):
-        yield f"{_called(beliefs, top)} stands on {_called(beliefs, a)}"
+        yield f"{beliefs.called(top)} stands on {beliefs.called(a)}"
     middle = beliefs.centre(a)
     if beliefs.size(a) is not None and grasp(beliefs, fact)[2] > _WIDEST:
-        yield f"{_called(beliefs, a)} is too wide for the fingers"
+        yield f"{beliefs.called(a)} is too wide for the fingers"
     if middle is not None and not _within(middle[0], middle[1]):
-        yield f"{_called(beliefs, a)} is out of reach"
+        yield f"{beliefs.called(a)} is out of reach"
 
 
 def _against_support(action: Action, a: int, other: int, beliefs: Beliefs) -> Iterator[str]:
     can = beliefs.can(other)
     cover = beliefs.cover(other)
     if cover is not None and cover != a:
-        yield f"{_called(beliefs, other)} is under {_called(beliefs, cover)}"
+        yield f"{beliefs.called(other)} is under {beliefs.called(cover)}"
     if action.name == "place_in":
         if not can.holds:
-            yield f"{_called(beliefs, other)} holds nothing"
+            yield f"{beliefs.called(other)} holds nothing"
         elif beliefs.label(other).endswith("drawer") and (drawer_out(beliefs, other) or 0.0) < OPENED:
-            yield f"{_called(beliefs, other)} is shut"
+            yield f"{beliefs.called(other)} is shut"
         return
     if action.name == "cover":
         if not beliefs.can(a).covers:
-            yield f"{_called(beliefs, a)} is not hollow"
+            yield f"{beliefs.called(a)} is not hollow"
         size, inner = beliefs.size(other), beliefs.size(a)
         if size is not None and inner is not None and max(size[:2]) > max(inner[:2]):
-            yield f"{_called(beliefs, other)} is larger than {_called(beliefs, a)}"
+            yield f"{beliefs.called(other)} is larger than {beliefs.called(a)}"
     elif not can.flat or can.actor:
-        yield f"nothing stands on {_called(beliefs, other)}"
+        yield f"nothing stands on {beliefs.called(other)}"
     for top in beliefs.on_top(other):
         if top != a:
-            yield f"{_called(beliefs, top)} stands on {_called(beliefs, other)}"
+            yield f"{beliefs.called(top)} stands on {beliefs.called(other)}"
 
 
 def _against_drawer(action: Action, a: int, beliefs: Beliefs, holding: bool) -> Iterator[str]:
     if holding:
         yield "the hand is not empty"
     if not beliefs.label(a).endswith("drawer"):
-        yield f"{_called(beliefs, a)} is no drawer"
+        yield f"{beliefs.called(a)} is no drawer"
 
 
 def effects(action: Action) -> tuple[Related, ...]:
@@ -154,7 +154,7 @@ def compare(action: Action, beliefs: Beliefs, aim: tuple[float, float] | None) -
         right = out is None or (out >= OPENED if action.name == "open" else out < OPENED / 3)
         return (Outcome.OK, "") if right else (Outcome.FAILED, f"the drawer is {100 * (out or 0):.0f} cm out")
     if not _in_sight(action.target, beliefs):
-        return Outcome.PARTIAL, f"{_called(beliefs, action.target)} is not seen"
+        return Outcome.PARTIAL, f"{beliefs.called(action.target)} is not seen"
     missing = [relation for relation in effects(action) if relation not in beliefs.relations]
     denied = [relation for relation in missing if _in_sight(relation[1], beliefs)]
     if denied and not (action.name == "bridge" and len(missing) == 1):
@@ -178,12 +178,8 @@ def _denied(relation: Related, beliefs: Beliefs) -> str:
     name, a, b = relation
     words = {"on": "is not on", "inside": "is not in", "covered": "is not under"}
     if name == "held":
-        return f"{_called(beliefs, a)} is not in the hand"
-    return f"{_called(beliefs, a)} {words[name]} {_called(beliefs, b)}"
-
-
-def _called(beliefs: Beliefs, identity: int) -> str:
-    return f"{beliefs.label(identity)} {identity}"
+        return f"{beliefs.called(a)} is not in the hand"
+    return f"{beliefs.called(a)} {words[name]} {beliefs.called(b)}"
 
 
 def _within(x: float, y: float) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from edgewise.embodied.recording import Decision, Episode, read_episode
 from edgewise.scene.graph import Graph, Log, read_log
 from edgewise.scene.memory import object_fact
-from edgewise.scene.types import Action, Camera, Event, Kind, ObjectFact, Point, Visibility
+from edgewise.scene.types import Camera, Event, Kind, ObjectFact, Point, Visibility
 
 _SEEN = (Visibility.VISIBLE, Visibility.PARTIAL, Visibility.HELD)
 State = tuple[dict[int, ObjectFact], frozenset[tuple[str, int, int]]]
@@ -170,21 +170,13 @@ def _actions(episode: Episode) -> list[dict[str, Any]]:
         }
         if directive.action is not None and done:
             action, outcome, reason = done.pop(0)
-            entry |= {"what": words(action), "why": action.why, "outcome": outcome.value, "reason": reason}
+            entry |= {"what": str(action), "why": action.why, "outcome": outcome.value, "reason": reason}
         elif directive.done:
             entry |= {"what": "holds the task for done", "why": ""}
         else:
             entry |= {"what": "gives up", "why": directive.give_up or "it named no action", "outcome": "failed"}
         found.append(entry)
     return found
-
-
-def words(action: Action) -> str:
-    """An action in short: its name, ids and place."""
-    ends = [str(one) for one in (action.target, action.reference, action.second) if one is not None]
-    if action.position is not None:
-        ends.append("(" + ", ".join(f"{value:.2f}" for value in action.position) + ")")
-    return " ".join([action.name, *ends])
 
 
 def ending(episode: Episode) -> list[str]:
@@ -201,7 +193,7 @@ def ending(episode: Episode) -> list[str]:
     found = [where]
     if max(told, default=-1) >= episode.reached:
         found.append(f"The agent held step {max(told) + 1} for reached, which it was not.")
-    failed = [(words(a), o, reason) for a, o, reason in episode.actions if o in ("failed", "refused")]
+    failed = [(str(a), o, reason) for a, o, reason in episode.actions if o in ("failed", "refused")]
     if failed:
         action, outcome, reason = failed[-1]
         told_of = f"{len(failed)} of {len(episode.actions)} actions failed or were refused"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edgewise.core.records import Record
-from edgewise.scene.types import Action, Event, Fact, Observation, Outcome, Point, RobotState, Segmentation
+from edgewise.scene.types import Action, Event, Fact, Observation, Outcome, RobotState, Segmentation
 
 
 class Predicate(Record):
@@ -167,6 +167,3 @@ class EpisodeResult:
     frames: int
     seconds: float
     scores: dict[str, float] = field(default_factory=dict)
-
-
-HOME: Point = (0.3, 0.0, 0.45)  # where the gripper waits, out of the camera's way

@@ -10,7 +10,18 @@ from edgewise.scene.frame import Frame
 from edgewise.scene.graph import Relation
 from edgewise.scene.track import Track
 from edgewise.scene.tracker import Findings
-from edgewise.scene.types import Action, Event, Floats, Kind, Point, Provenance, Source, Visibility, length
+from edgewise.scene.types import (
+    Action,
+    Event,
+    Kind,
+    Point,
+    Provenance,
+    Source,
+    Visibility,
+    as_point,
+    in_words,
+    length,
+)
 
 _QUIET = 4  # frames in which what reaches out of the picture must stand still to be at rest
 _PATIENCE = 1.0  # seconds that a thing which was let go may go unseen before its place is taken for known
@@ -65,15 +76,15 @@ class Narrator:
         return "something" if identity is None else f"{self._labels.get(identity, 'object')} [{identity}]"
 
     def _new(self, frame: Frame, track: Track, first: bool) -> Event:
-        where, index = _point(track.centre), _index(frame.action)
-        text = f"{self.name(track.id)} {'stands' if first else 'appears'} at {_words(where)}"
+        where, index = as_point(track.centre), _index(frame.action)
+        text = f"{self.name(track.id)} {'stands' if first else 'appears'} at {in_words(where, 2)}"
         if first:
             return self.event(frame.time, Kind.INITIALISE, text, track, end=where, source=Source.START)
         source, cause = self._blame(track, frame)
         return self.event(frame.time, Kind.APPEAR, text, track, end=where, source=source, cause=cause, action=index)
 
     def _pick(self, frame: Frame, track: Track) -> Event:
-        start, text = _point(track.rest), f"{self.name(track.id)} is picked up"
+        start, text = as_point(track.rest), f"{self.name(track.id)} is picked up"
         event = self.event(
             frame.time, Kind.PICK, text, track, start=start, source=Source.ACTION, action=_index(frame.action)
         )
@@ -85,29 +96,29 @@ class Narrator:
     def _hidden(self, frame: Frame, track: Track, tracks: Mapping[int, Track]) -> Event:
         occluder = None if track.behind is None else tracks.get(track.behind)
         word = "under" if track.visibility == Visibility.CONTAINED else "behind"
-        last = f"last seen at {_words(track.centre)}"
+        last = f"last seen at {in_words(track.centre, 2)}"
         text = f"{self.name(track.id)} goes out of sight {word} {self.name(track.behind)}, {last}"
         source, cause = self._blame_for_sight(occluder, track, frame)
         return self.event(
-            frame.time, Kind.OCCLUDE, text, track, other=track.behind, start=_point(track.centre), source=source,
+            frame.time, Kind.OCCLUDE, text, track, other=track.behind, start=as_point(track.centre), source=source,
             cause=cause, action=_index(frame.action),
         )  # fmt: skip
 
     def _revealed(self, frame: Frame, track: Track, tracks: Mapping[int, Track]) -> Event:
         before = None if track.behind is None else tracks.get(track.behind)
         source, cause = self._blame_for_sight(before, track, frame)
-        text = f"{self.name(track.id)} is seen again at {_words(track.centre)}"
+        text = f"{self.name(track.id)} is seen again at {in_words(track.centre, 2)}"
         track.behind = None
         return self.event(
             frame.time, Kind.REVEAL, text, track, other=None if before is None else before.id,
-            end=_point(track.centre), source=source, cause=cause, action=_index(frame.action),
+            end=as_point(track.centre), source=source, cause=cause, action=_index(frame.action),
         )  # fmt: skip
 
     def _gone(self, frame: Frame, track: Track) -> Event:
-        text = f"{self.name(track.id)} is not where it was, {_words(track.centre)}, and not seen elsewhere"
+        text = f"{self.name(track.id)} is not where it was, {in_words(track.centre, 2)}, and not seen elsewhere"
         source, cause = self._blame(track, frame)
         return self.event(
-            frame.time, Kind.LOSE, text, track, start=_point(track.centre), source=source, cause=cause,
+            frame.time, Kind.LOSE, text, track, start=as_point(track.centre), source=source, cause=cause,
             action=_index(frame.action), confidence=0.8,
         )  # fmt: skip
 
@@ -129,12 +140,12 @@ class Narrator:
         if released is None and (far <= self.config.move or not (measured or inferred)):
             track.moving = track.moving and far > self.config.move
             return None
-        start, end, sure = _point(track.rest), _point(track.centre), track.sure
+        start, end, sure = as_point(track.rest), as_point(track.centre), track.sure
         track.rest, track.moving, track.sure = track.centre.copy(), False, track.whole and measured
         if released is not None and track.id in self._lifted:
             self._lifted.discard(track.id)
             return self.event(
-                frame.time, Kind.PLACE, f"{self.name(track.id)} is put down at {_words(end)}", track, start=start,
+                frame.time, Kind.PLACE, f"{self.name(track.id)} is put down at {in_words(end, 2)}", track, start=start,
                 end=end, source=Source.ACTION, action=released[1], cause=self.last.get(track.id),
             )  # fmt: skip
         better_look = measured and not sure and far < _UNSURE
@@ -146,7 +157,7 @@ class Narrator:
         self, frame: Frame, track: Track, start: Point, end: Point, inferred: bool, tracks: Mapping[int, Track]
     ) -> Event:
         with_what = next((one for one in sorted(h for h in track.handled if isinstance(h, int)) if one in tracks), None)
-        text = f"{self.name(track.id)} moves from {_words(start)} to {_words(end)}"
+        text = f"{self.name(track.id)} moves from {in_words(start, 2)} to {in_words(end, 2)}"
         source, cause = self._blame(track, frame)
         kind, other, confidence = Kind.MOVE, None, 1.0
         if with_what is not None:
@@ -155,7 +166,7 @@ class Narrator:
             confidence = 0.8 if inferred else 1.0
         elif source == Source.ACTION and frame.action is not None and track.id != frame.action.target:
             kind, other = Kind.COLLIDE, frame.action.target
-            text = f"{self.name(track.id)} is hit and moves from {_words(start)} to {_words(end)}"
+            text = f"{self.name(track.id)} is hit and moves from {in_words(start, 2)} to {in_words(end, 2)}"
         elif source == Source.EXTERNAL and "hand" not in track.handled:
             text, confidence = f"{text}; nobody was seen to move it", 0.6
         track.handled.clear()
@@ -209,12 +220,3 @@ def _parents_first(tracks: Iterable[Track]) -> list[Track]:
 
 def _index(action: Action | None) -> int | None:
     return None if action is None else action.index
-
-
-def _point(values: Floats) -> Point:
-    x, y, z = (round(float(value), 3) + 0.0 for value in values)
-    return (x, y, z)
-
-
-def _words(values: Floats | Point) -> str:
-    return "(" + ", ".join(f"{round(float(value), 2) + 0.0:.2f}" for value in values) + ")"

@@ -7,7 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from edgewise.scene.graph import Graph, Transition
-from edgewise.scene.types import ActionFact, Event, EventFact, Fact, Kind, ObjectFact, Outcome, Point, RelationFact
+from edgewise.scene.types import (
+    ActionFact,
+    Event,
+    EventFact,
+    Fact,
+    Kind,
+    ObjectFact,
+    Outcome,
+    Point,
+    RelationFact,
+    in_words,
+)
 
 _WORDS = {
     "on": "rests on",
@@ -106,7 +117,7 @@ def _object_text(fact: ObjectFact) -> str:
     parts = [f"[{fact.id}] {fact.label}"]
     if fact.position is not None and fact.low is not None and fact.high is not None:
         size = tuple(h - low for low, h in zip(fact.low, fact.high, strict=True))
-        parts.append(f"centre {_metres(fact.position)}, size {_metres(size)}")
+        parts.append(f"centre {in_words(fact.position, 3)}, size {in_words(size, 3)}")
     if fact.yaw:
         parts.append(f"turned {fact.yaw:.2f} rad")
     parts.append(fact.visibility.value.replace("_", " "))
@@ -126,7 +137,7 @@ def _action_text(fact: ActionFact) -> str:
     action = fact.action
     ends = [f"[{one}]" for one in (action.target, action.reference, action.second) if one is not None]
     if action.position is not None:
-        ends.append(_metres(action.position))
+        ends.append(in_words(action.position, 3))
     said = f"action {action.index}: {action.name} {' '.join(ends)}".rstrip()
     return f"{said}: {fact.outcome.value}" + (f" ({fact.reason})" if fact.reason else "")
 
@@ -144,7 +155,3 @@ def _pinned(event: Event) -> bool:
 def _name(graph: Graph | None, identity: int) -> str:
     node = None if graph is None else graph.nodes.get(identity)
     return f"[{identity}]" if node is None else f"{node.label} [{identity}]"
-
-
-def _metres(values: Point | Sequence[float]) -> str:
-    return "(" + ", ".join(f"{round(float(value), 3) + 0.0:.3f}" for value in values) + ")"

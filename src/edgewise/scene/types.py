@@ -7,7 +7,7 @@ with x to the right and y down (OpenCV); quaternions are (w, x, y, z).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,17 @@ def length(vector: Floats) -> float:
     """Euclidean length of (3,): for single vectors several times as fast as ``numpy.linalg.norm``."""
     x, y, z = vector.tolist()
     return math.hypot(x, y, z)
+
+
+def as_point(values: Floats) -> Point:
+    """(3,) as a record has it, in whole millimetres."""
+    x, y, z = (round(value, 3) + 0.0 for value in values.tolist())
+    return x, y, z
+
+
+def in_words(values: Iterable[float], decimals: int) -> str:
+    """``(0.45, -0.10, 0.02)``, metres."""
+    return "(" + ", ".join(f"{round(float(value), decimals) + 0.0:.{decimals}f}" for value in values) + ")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +154,12 @@ class Action:
     second: int | None = None
     position: Point | None = None
     why: str = ""
+
+    def __str__(self) -> str:
+        """In short: its name, ids and place."""
+        ends = [str(one) for one in (self.target, self.reference, self.second) if one is not None]
+        place = [] if self.position is None else [in_words(self.position, 2)]
+        return " ".join([self.name, *ends, *place])
 
 
 class Outcome(StrEnum):

@@ -155,7 +155,7 @@ class Chain:
             return self._put(a, "place_in", held_in)
         then = self.beliefs.position_at(a, 0.0)
         if then is None:
-            raise Stuck(f"unknown: where {self._called(a)} was at the start")
+            raise Stuck(f"unknown: where {self.beliefs.called(a)} was at the start")
         return self._put_at(a, (then[0], then[1]))
 
     def _move(self, a: int, condition: Predicate) -> Action:
@@ -174,7 +174,7 @@ class Chain:
         near = (start[0] + aim * x, start[1] + aim * y)
         spot = free_spot(self.beliefs, a, reserved=self._reserved(a), keep=spots, near=near)
         if spot is None:
-            raise Stuck(f"there is no room to move {self._called(a)} {condition.direction}")
+            raise Stuck(f"there is no room to move {self.beliefs.called(a)} {condition.direction}")
         if slides:
             why = "slid, so that what it hides comes along"
             return self._with_free_hand() or Action(0, "place_at", a, position=(*spot, 0.0), why=why)
@@ -199,10 +199,10 @@ class Chain:
             return self._search(x)
         cover = beliefs.cover(x)
         if cover is not None:
-            return self._freed(cover) or Action(0, "pick", cover, why=f"it covers {self._called(x)}")
+            return self._freed(cover) or Action(0, "pick", cover, why=f"it covers {self.beliefs.called(x)}")
         for top in beliefs.on_top(x):
             if top != keep:
-                return self._freed(top) or Action(0, "pick", top, why=f"it stands on {self._called(x)}")
+                return self._freed(top) or Action(0, "pick", top, why=f"it stands on {self.beliefs.called(x)}")
         container = beliefs.container(x)
         return None if container is None else self._opened(container)
 
@@ -244,7 +244,7 @@ class Chain:
         beliefs = self.beliefs
         fact = None if x is None else beliefs.objects.get(x)
         since = 0.0 if fact is None else max(fact.time, self._missed(fact.id) - _LIFTING)
-        called = label if x is None else self._called(x)
+        called = label if x is None else self.beliefs.called(x)
         if beliefs.actions and beliefs.actions[-1].action.name != "look":
             return _look(f"{called} is not seen")
         free = self._with_free_hand()
@@ -276,7 +276,7 @@ class Chain:
     def _spot(self, a: int) -> tuple[float, float]:
         spot = free_spot(self.beliefs, a, reserved=self._reserved(a))
         if spot is None:
-            raise Stuck(f"there is no free place for {self._called(a)}")
+            raise Stuck(f"there is no free place for {self.beliefs.called(a)}")
         return spot
 
     def _reserved(self, a: int) -> list[Box]:
@@ -316,9 +316,6 @@ class Chain:
         if name not in self.names:
             raise Missing(name)
         return self.names[name]
-
-    def _called(self, identity: int) -> str:
-        return f"{self.beliefs.label(identity)} {identity}"
 
     def find(self, label: str) -> Action:
         """The next primitive to find an object of which nothing is known but its label."""

@@ -17,12 +17,13 @@ from edgewise.core.instrument import Capability
 from edgewise.core.records import Record
 from edgewise.embodied.beliefs import Beliefs
 from edgewise.embodied.primitives import ARGUMENTS, objections
-from edgewise.embodied.types import HOME, Directive, Goal
+from edgewise.embodied.types import Directive, Goal
 from edgewise.models.door import Model
 from edgewise.models.structured import fence_for, fenced, parse_record, plain_schema
 from edgewise.models.types import Image, Message, Settings
 from edgewise.scene.render import as_text
 from edgewise.scene.types import Action, Fact, ObjectFact, Observation, RobotState, Segmentation, Visibility
+from edgewise.scene.worlds.world import HOME
 
 Verb = Literal["pick", "place_on", "place_at", "place_in", "cover", "bridge", "open", "close", "look", "none"]
 _CLAIM = re.compile(r"^\s*(\w+)\s*(?:\(\s*(\d+)?\s*(?:,\s*(\d+))?\s*\))?\s*$")
@@ -173,14 +174,14 @@ def _denied(claim: str, beliefs: Beliefs) -> str:
         return ""
     name, a, b = read[1], read[2] and int(read[2]), read[3] and int(read[3])
     if name == "hand_empty":
-        return "" if beliefs.held is None else f"hand_empty() is false: the hand holds {_called(beliefs, beliefs.held)}"
+        return "" if beliefs.held is None else f"hand_empty() is false: the hand holds {beliefs.called(beliefs.held)}"
     if not isinstance(a, int):
         return ""
     if a not in beliefs.objects:
         return f"{claim.strip()} is false: there is no object {a}"
     if name == "clear":
         over = [*beliefs.on_top(a), *([cover] if (cover := beliefs.cover(a)) is not None else [])]
-        return f"clear({a}) is false: {_called(beliefs, over[0])} is on or over it" if over else ""
+        return f"clear({a}) is false: {beliefs.called(over[0])} is on or over it" if over else ""
     if name == "held":
         return "" if beliefs.held == a else f"held({a}) is false"
     if name in ("on", "inside", "covered") and isinstance(b, int):
@@ -210,7 +211,3 @@ def marked(observation: Observation, beliefs: Beliefs) -> Image:
 def _mark(fact: ObjectFact) -> str:
     seen = fact.visibility in (Visibility.VISIBLE, Visibility.PARTIAL, Visibility.HELD)
     return str(fact.id) if seen else f"({fact.id})"
-
-
-def _called(beliefs: Beliefs, identity: int) -> str:
-    return f"{beliefs.label(identity)} {identity}"

@@ -23,6 +23,7 @@ from edgewise.scene.types import (
     Segmentation,
     Source,
     Visibility,
+    as_point,
 )
 from edgewise.scene.worlds.truth import Truth
 from edgewise.scene.worlds.world import World
@@ -77,7 +78,7 @@ class TruthArm:
     def _objects(self, truth: Truth, initial: bool) -> list[ObjectFact]:
         found = []
         for k, thing in enumerate(self._world.spec.things):
-            low, high = _point(truth.low[k]), _point(truth.high[k])
+            low, high = as_point(truth.low[k]), as_point(truth.high[k])
             yaw = _yaw(truth.quaternions[k]) + (0.0 if thing.size[0] >= thing.size[1] else math.pi / 2)
             name = truth.names[k]
             seen = Visibility.VISIBLE
@@ -87,7 +88,7 @@ class TruthArm:
                 seen = Visibility.CONTAINED
             elif truth.positions[k][2] < _FALLEN:
                 seen = Visibility.LOST
-            middle = _point((truth.low[k] + truth.high[k]) / 2)
+            middle = as_point((truth.low[k] + truth.high[k]) / 2)
             found.append(
                 ObjectFact(k + 1, truth.labels[k], middle, low, high, math.remainder(yaw, math.pi), seen,
                            Provenance.MEASURED, truth.time, initial=initial)
@@ -96,7 +97,7 @@ class TruthArm:
 
     def _note_moves(self, truth: Truth) -> None:
         for k, name in enumerate(truth.names):
-            place = _point((truth.low[k] + truth.high[k]) / 2)
+            place = as_point((truth.low[k] + truth.high[k]) / 2)
             before = self._rest.get(k)
             if name != truth.held and (before is None or math.dist(before, place) > _MOVED):
                 kind = Kind.INITIALISE if before is None else Kind.MOVE
@@ -121,8 +122,3 @@ def _relations(truth: Truth, initial: bool) -> list[RelationFact]:
 def _yaw(quaternion: Floats) -> float:
     w, x, y, z = (float(v) for v in quaternion)
     return math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
-
-
-def _point(values: Floats) -> Point:
-    x, y, z = (round(float(value), 4) for value in values)
-    return (x, y, z)

@@ -6,6 +6,7 @@ nothing else. What they cannot find in the frame they leave out.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -55,15 +56,14 @@ def list_moves(goal: Goal) -> Iterator[Move]:
                 yield Move(index, _VERBS[condition.name], names[0], condition)
 
 
-class ListPlanner:
+class ListPlanner(ABC):
     """Goes through its list. Subclasses say where things go."""
 
-    name = "list"
+    name: str
 
     def __init__(self) -> None:
         self._goal: Goal | None = None
         self._moves: list[Move] = []
-        self._index, self._tries, self._taken, self._asked = 0, 0, False, False
 
     def reset(self, goal: Goal) -> None:
         """A new episode: the list is made here."""
@@ -103,9 +103,9 @@ class ListPlanner:
             return self._put(move, beliefs, names)
         return Action(0, "pick", target)
 
+    @abstractmethod
     def _put(self, move: Move, beliefs: Beliefs, names: dict[str, int]) -> Action | None:
         """Where what is in the hand goes; None if that cannot be said."""
-        raise NotImplementedError
 
     def _advance(self, failed: bool) -> None:
         """Take note of what became of the last action."""

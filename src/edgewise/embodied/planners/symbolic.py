@@ -86,7 +86,7 @@ def _doubt(goal: Goal, step: int, condition: Predicate | None, beliefs: Beliefs,
             continue
         for other in fact.confused_with:
             if not exchangeable(identity, other, rest_of(goal, step), names):
-                return f"unknown: {fact.label} {identity} and {beliefs.label(other)} {other} cannot be told apart"
+                return f"unknown: {beliefs.called(identity)} and {beliefs.called(other)} cannot be told apart"
     return ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgewise.scene.types import Floats, Kind, Point, Source
+from edgewise.scene.types import Floats, Kind, Point, Source, as_point
 from edgewise.scene.worlds.spec import HAND, ROBOT_NAME
 
 REST, DISPLACED, LIFTED = 0.005, 0.015, 0.02  # metres, see the meaning of events
@@ -279,10 +279,5 @@ class TruthLog:
         seen: bool = True,
     ) -> None:
         action = self._action if source == Source.ACTION else None
-        before, after = (None if place is None else _point(place) for place in (start, end))
+        before, after = (None if place is None else as_point(place) for place in (start, end))
         self.events.append(TruthEvent(self._time, kind, name, other, before, after, source, action, cause, seen))
-
-
-def _point(place: Floats) -> Point:
-    x, y, z = (float(value) for value in place)
-    return x, y, z
