@@ -14,11 +14,11 @@ from support.worlds import needs_pictures
 needs_pictures()
 
 from edgewise.embodied.agent import NOT_CARRIED_OUT, Frame, Limits, run_scenario  # noqa: E402
-from edgewise.embodied.planners.oracle import TruthArm  # noqa: E402
 from edgewise.embodied.planners.symbolic import SymbolicPlanner  # noqa: E402
 from edgewise.embodied.play import Arm, Setting, play  # noqa: E402
 from edgewise.embodied.tasks import TASKS, find_task  # noqa: E402
 from edgewise.embodied.tasks.types import Scenario  # noqa: E402
+from edgewise.embodied.truth_arm import TruthArm  # noqa: E402
 from edgewise.embodied.types import Directive, EpisodeResult, Goal  # noqa: E402
 from edgewise.scene.memory import Memory  # noqa: E402
 from edgewise.scene.perception.simulated import SimulatorMasks  # noqa: E402

@@ -18,8 +18,8 @@ from edgewise.core.run import Run  # noqa: E402
 from edgewise.embodied import job  # noqa: E402
 from edgewise.embodied.job import EmbodiedConfig, resume_suite, run_suite  # noqa: E402
 from edgewise.embodied.play import Arm, Setting  # noqa: E402
-from edgewise.embodied.recording import episode_folder, read_episode  # noqa: E402
 from edgewise.embodied.tasks.suites import suite  # noqa: E402
+from edgewise.embodied.watching.recording import episode_folder, read_episode  # noqa: E402
 from edgewise.models.budget import Limits  # noqa: E402
 from edgewise.models.scripted import scripted_model  # noqa: E402
 from edgewise.models.types import Message, Settings  # noqa: E402

@@ -175,9 +175,9 @@ def watch(
 ) -> None:
     """Make a page on which an episode can be played: frames, beliefs, events and their causes, plan, why it failed."""
     from edgewise.core.files import write_atomically
-    from edgewise.embodied.replay import kept_episode
-    from edgewise.embodied.timeline import pictures, timeline
-    from edgewise.embodied.video import write_video
+    from edgewise.embodied.watching.replay import kept_episode
+    from edgewise.embodied.watching.timeline import pictures, timeline
+    from edgewise.embodied.watching.video import write_video
     from edgewise.report.html import render_episode
     from edgewise.scene.worlds.render import require_pictures
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgewise.core.records import Record
+from edgewise.embodied.acting.executor import INTERRUPTED, Executor
 from edgewise.embodied.beliefs import Beliefs
 from edgewise.embodied.conditions import final_conditions, holds
-from edgewise.embodied.executor import INTERRUPTED, Executor
 from edgewise.embodied.tasks.referee import Referee
 from edgewise.embodied.tasks.types import Scenario
 from edgewise.embodied.types import Directive, EpisodeResult, Goal, MemoryArm, Planner

@@ -16,11 +16,11 @@ from edgewise.core.records import Record
 from edgewise.embodied.agent import Limits, run_scenario
 from edgewise.embodied.arms import BUDGET, find_arm
 from edgewise.embodied.planners.find import find_planner
-from edgewise.embodied.planners.oracle import TruthArm
-from edgewise.embodied.recording import Recorder, episode_folder
 from edgewise.embodied.scoring import ScoredMemory
 from edgewise.embodied.tasks.suites import find_task
+from edgewise.embodied.truth_arm import TruthArm
 from edgewise.embodied.types import EpisodeResult, MemoryArm, Planner
+from edgewise.embodied.watching.recording import Recorder, episode_folder
 from edgewise.models.door import Model
 from edgewise.scene.perception.classical import ClassicalSegmenter
 from edgewise.scene.perception.noise import SensorNoise

@@ -82,7 +82,7 @@ def render_episode(data: Mapping[str, Any], pictures: Sequence[str]) -> str:
     """The page on which an episode can be played.
 
     Args:
-        data: As ``edgewise.embodied.timeline.timeline`` makes it.
+        data: As ``edgewise.embodied.watching.timeline.timeline`` makes it.
         pictures: JPEG in base 64, one for each of its moments.
     """
     own = {"script": asset("episode.js"), "style": asset("report.css") + asset("episode.css")}

@@ -15,8 +15,8 @@ from typing import Literal
 from edgewise.core.errors import BadInput, ModelFault
 from edgewise.core.instrument import Capability
 from edgewise.core.records import Record
+from edgewise.embodied.acting.primitives import ARGUMENTS, objections
 from edgewise.embodied.beliefs import Beliefs
-from edgewise.embodied.primitives import ARGUMENTS, objections
 from edgewise.embodied.types import Directive, Goal
 from edgewise.models.door import Model
 from edgewise.models.structured import fence_for, fenced, parse_record, plain_schema

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgewise.core.errors import BadInput, MissingExtra, RunError, Unsupported
 from edgewise.core.files import explain_os_errors
-from edgewise.embodied.timeline import timeline
+from edgewise.embodied.watching.timeline import timeline
 
 if TYPE_CHECKING:
     from PIL.Image import Image

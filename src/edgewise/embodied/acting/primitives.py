@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from edgewise.embodied.acting.motions import grasp
 from edgewise.embodied.beliefs import Beliefs, Related
 from edgewise.embodied.conditions import OPENED, drawer_out
-from edgewise.embodied.motions import grasp
 from edgewise.scene.types import Action, Outcome, RobotState, Visibility
 
 ARGUMENTS = {"pick": 1, "place_on": 2, "place_at": 1, "place_in": 2, "cover": 2, "bridge": 3, "open": 1, "close": 1,

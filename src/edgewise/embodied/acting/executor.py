@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from edgewise.embodied import motions
+from edgewise.embodied.acting import motions
+from edgewise.embodied.acting.motions import Grip, Motion, NoWay
+from edgewise.embodied.acting.primitives import compare, objections
 from edgewise.embodied.beliefs import Beliefs
-from edgewise.embodied.motions import Grip, Motion, NoWay
-from edgewise.embodied.primitives import compare, objections
 from edgewise.embodied.types import MemoryArm
 from edgewise.scene.types import (
     Action,

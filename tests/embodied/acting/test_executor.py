@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgewise.embodied.executor import ATTEMPTS, INTERRUPTED, Executor, felt
-from edgewise.embodied.motions import Waypoint
+from edgewise.embodied.acting.executor import ATTEMPTS, INTERRUPTED, Executor, felt
+from edgewise.embodied.acting.motions import Waypoint
 from edgewise.scene.types import Action, ActionFact, Fact, Outcome, RelationFact, RobotState, Visibility
 from support.beliefs import seen
 

@@ -12,8 +12,8 @@ from edgewise.core.run import Run
 from edgewise.embodied.job import KIND, EmbodiedConfig
 from edgewise.embodied.planners.find import PLANNERS
 from edgewise.embodied.play import Arm, play
-from edgewise.embodied.recording import episode_folder
 from edgewise.embodied.tasks.suites import find_task
+from edgewise.embodied.watching.recording import episode_folder
 
 
 class Kept(NamedTuple):

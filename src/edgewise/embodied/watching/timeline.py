@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewise.embodied.recording import Decision, Episode, read_episode
+from edgewise.embodied.watching.recording import Decision, Episode, read_episode
 from edgewise.scene.graph import Graph, Log, read_log
 from edgewise.scene.memory import object_fact
 from edgewise.scene.types import Camera, Event, Kind, ObjectFact, Point, Visibility

@@ -14,10 +14,10 @@ import pytest
 
 from edgewise.core.errors import BadInput, MissingExtra, RunError
 from edgewise.core.run import Run
-from edgewise.embodied.recording import Episode, episode_folder, read_episode
-from edgewise.embodied.replay import kept_episode
-from edgewise.embodied.timeline import ending, pictures, states, timeline
-from edgewise.embodied.video import write_video
+from edgewise.embodied.watching.recording import Episode, episode_folder, read_episode
+from edgewise.embodied.watching.replay import kept_episode
+from edgewise.embodied.watching.timeline import ending, pictures, states, timeline
+from edgewise.embodied.watching.video import write_video
 from edgewise.report.html import render_episode
 from edgewise.scene import Memory
 from edgewise.scene.types import Visibility

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.embodied import motions
+from edgewise.embodied.acting import motions
+from edgewise.embodied.acting.primitives import compare, effects, objections
 from edgewise.embodied.beliefs import Beliefs
-from edgewise.embodied.primitives import compare, effects, objections
 from edgewise.scene.types import Action, Outcome, RelationFact, RobotState, Visibility
 from support.beliefs import seen
 
