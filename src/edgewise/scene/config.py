@@ -31,7 +31,6 @@ class MemoryConfig(Record):
         gap: Time without frames after which alike objects may have been exchanged unseen.
         trust_hidden: Take alike objects that were hidden together for unexchanged, as in a world without others.
         reach: Distance at which the gripper or a hand is near an object.
-        spread: Growth of the standard deviation of a hidden object's position, metres a second.
     """
 
     window: int = 3
@@ -55,4 +54,3 @@ class MemoryConfig(Record):
     gap: float = 1.5
     trust_hidden: bool = False
     reach: float = 0.07
-    spread: float = 0.002

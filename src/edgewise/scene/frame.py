@@ -51,21 +51,8 @@ def parted(tokens: Tokens) -> tuple[Tokens, Floats]:
     actor = np.array([affordances(label).actor for label in tokens.labels], dtype=bool)
     if not actor.any():
         return tokens, np.empty((0, 2, 3))
-    keep = np.flatnonzero(~actor)
-    objects = Tokens(
-        labels=tuple(tokens.labels[k] for k in keep),
-        centroid=tokens.centroid[keep],
-        shape=tokens.shape[keep],
-        low=tokens.low[keep],
-        high=tokens.high[keep],
-        pixels=tokens.pixels[keep],
-        colour=tokens.colour[keep],
-        region=tokens.region[keep],
-        points=tokens.points[keep],
-        border=tokens.border[keep],
-        time=tokens.time,
-    )
-    return objects, np.stack((tokens.low[actor], tokens.high[actor]), axis=1)
+    boxes = np.stack((tokens.low[actor], tokens.high[actor]), axis=1)
+    return tokens.subset(np.flatnonzero(~actor)), boxes
 
 
 class Guard:
@@ -81,11 +68,12 @@ class Guard:
     def before(self, observation: Observation, segmentation: Segmentation) -> tuple[str | None, bool]:
         """What is wrong with a frame by itself (told once), and whether it can be used."""
         if self._last is not None and observation.time <= self._last:
-            return self._told(f"a frame of {observation.time:.3f} s came after one of {self._last:.3f} s"), False
+            text = f"a frame of {observation.time:.3f} s came after one of {self._last:.3f} s"
+            return self._told("order", text), False
         gap = 0.0 if self._last is None else observation.time - self._last
         self._last = observation.time
         if observation.depth is None or not (observation.depth > 0).any():
-            return self._told("there is no depth"), False
+            return self._told("depth", "there is no depth"), False
         pose, before = observation.camera.pose, self._camera
         self._camera = observation.camera
         if gap > self.config.gap:
@@ -107,22 +95,20 @@ class Guard:
                 explain_absence(track.low, track.high, observation, segmentation, self.config) for track in present
             )
             if any(sight.absence == Absence.THERE for sight in sights):
-                return self._told("nothing was segmented"), False
+                return self._told("masks", "nothing was segmented"), False
         shift = common_shift(tokens, present, self.config.move)
         if shift is not None and self._jumped < _PATIENCE:
             self._jumped += 1
             length = float(np.linalg.norm(shift))
-            return self._told(f"everything moved by {length:.2f} m at once: the camera's pose is wrong"), False
+            return self._told("pose", f"everything moved by {length:.2f} m at once: the camera's pose is wrong"), False
         self._jumped = 0
         self._under_way = None
         return None, True
 
-    def _told(self, fault: str) -> str | None:
-        kind = fault.split(" of ")[0].split(" by ")[0]
-        if kind == self._under_way:
-            return None
-        self._under_way = kind
-        return fault
+    def _told(self, kind: str, fault: str) -> str | None:
+        """The fault, unless one of its kind is under way and was told."""
+        told, self._under_way = kind == self._under_way, kind
+        return None if told else fault
 
 
 def common_shift(tokens: Tokens, present: list[Track], least: float) -> Floats | None:

@@ -17,7 +17,7 @@ import orjson
 from edgewise.core.errors import BadInput, CorruptRecord
 from edgewise.core.files import explain_os_errors, write_atomically
 from edgewise.scene.config import MemoryConfig
-from edgewise.scene.types import Action, Event, Outcome, Point, Provenance, Visibility
+from edgewise.scene.types import Action, Event, ObjectFact, Outcome, Point, Provenance, Visibility
 
 Relation = tuple[str, int, int]
 SCHEMA = "scene-log/1"
@@ -38,7 +38,6 @@ class Node:
         provenance: Where the geometry comes from.
         seen: When it was last measured before it went out of sight; None while it is measured.
         behind: Id of what hides or contains it.
-        spread: Growth of the position's standard deviation since ``seen``, metres a second.
         confused_with: Ids of alike objects that it may be exchanged with.
     """
 
@@ -51,7 +50,6 @@ class Node:
     provenance: Provenance
     seen: float | None
     behind: int | None = None
-    spread: float = 0.0
     confused_with: tuple[int, ...] = ()
 
     @property
@@ -61,6 +59,22 @@ class Node:
             return None
         (a, b, c), (d, e, f) = self.low, self.high
         return ((a + d) / 2, (b + e) / 2, (c + f) / 2)
+
+    def fact(self, time: float, *, initial: bool = False) -> ObjectFact:
+        """What is told of it at a time."""
+        return ObjectFact(
+            id=self.id,
+            label=self.label,
+            position=self.position,
+            low=self.low,
+            high=self.high,
+            yaw=self.yaw,
+            visibility=self.visibility,
+            provenance=self.provenance,
+            time=time if self.seen is None else self.seen,
+            confused_with=self.confused_with,
+            initial=initial,
+        )
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from edgewise.scene.config import MemoryConfig
 from edgewise.scene.frame import Frame
 from edgewise.scene.relations import encloses
 from edgewise.scene.track import Track
-from edgewise.scene.types import Floats, Provenance, Visibility, length
+from edgewise.scene.types import Floats, Visibility, length
 
 _WALL = 0.005  # of a cover, metres
 _LIFTED_COVER = 0.015  # a cover's rim above what it covers: from here it no longer pushes it along
@@ -144,12 +144,9 @@ def carry_along(tracks: Mapping[int, Track], parents: Mapping[int, int], time: f
             return
         if track.can.fixed:
             return
-        if parent.can.covers and not encloses_above(parent, track):
-            by = pushed(parent, track)
-        elif parent.can.covers:
+        if parent.can.covers and rim_above(parent, track):
             return
-        else:
-            by = parent.step
+        by = pushed(parent, track) if parent.can.covers else parent.step
         if length(by) > 0.001:
             track.shift(by)
             track.handled.add(parent_id)
@@ -158,7 +155,7 @@ def carry_along(tracks: Mapping[int, Track], parents: Mapping[int, int], time: f
         carried(identity)
 
 
-def encloses_above(cover: Track, track: Track) -> bool:
+def rim_above(cover: Track, track: Track) -> bool:
     """Whether a cover's rim is so high above the foot of an object that it no longer pushes it."""
     return bool(cover.low[2] > track.low[2] + _LIFTED_COVER)
 
@@ -181,13 +178,7 @@ def enclosing(track: Track, tracks: Iterable[Track]) -> Track | None:
         if other is not track
         and (other.can.covers or other.can.holds)
         and other.visibility != Visibility.HELD
-        and not (other.can.covers and encloses_above(other, track))
+        and not (other.can.covers and rim_above(other, track))
         and encloses(other.low, other.high, track.low, track.high)
     ]
     return min(around, key=lambda other: float(np.prod(other.size)), default=None)
-
-
-def reset_provenance(track: Track) -> None:
-    """An object that is not measured is carried on, unless it was inferred to have moved."""
-    if track.provenance == Provenance.MEASURED:
-        track.provenance = Provenance.CARRIED

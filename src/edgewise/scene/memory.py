@@ -13,11 +13,13 @@ from typing import Self
 import numpy as np
 
 from edgewise.core.errors import BadInput, Unsupported
+from edgewise.scene.causes import causal_chain
 from edgewise.scene.config import MemoryConfig
 from edgewise.scene.frame import Frame, Guard, parted
 from edgewise.scene.graph import Change, Graph, Log, Node, Relation, read_log
 from edgewise.scene.narrate import Narrator, with_relations
 from edgewise.scene.relations import directions, resting
+from edgewise.scene.render import as_text, select_facts
 from edgewise.scene.tokens import encode
 from edgewise.scene.track import nodes
 from edgewise.scene.tracker import Tracker
@@ -38,6 +40,7 @@ from edgewise.scene.types import (
     Violation,
     Visibility,
 )
+from edgewise.scene.verify import check_graph
 
 _NOWHERE = (Visibility.HELD, Visibility.LOST)  # on nothing, in nothing
 _FIRST_LOOK = 1.0  # seconds: what perception missed in the first frames was there all the same
@@ -140,7 +143,7 @@ class Memory:
         now = self._relations()
         added, removed = now - self.graph.relations, self.graph.relations - now
         told = tuple(with_relations(events, added, removed))
-        every = nodes(tuple(self._tracker.tracks.values()), time, self.config)
+        every = nodes(tuple(self._tracker.tracks.values()), time)
         changed = tuple(node for node in every if self.graph.nodes.get(node.id) != node)
         self._append(Change(time, changed, tuple(sorted(added)), tuple(sorted(removed)), told))
         return told
@@ -198,7 +201,7 @@ class Memory:
     def objects(self, time: float | None = None) -> tuple[ObjectFact, ...]:
         """All objects, now or at a time."""
         graph, now = self._then(time)
-        return tuple(object_fact(node, now) for node in graph.nodes.values())
+        return tuple(node.fact(now) for node in graph.nodes.values())
 
     def where(self, identity: int, time: float | None = None) -> ObjectFact:
         """Where an object is, or was; see ``ObjectFact`` for how sure that is.
@@ -207,7 +210,7 @@ class Memory:
             BadInput: There is no such object.
         """
         graph, now = self._then(time)
-        return object_fact(self._node(identity, graph), now)
+        return self._node(identity, graph).fact(now)
 
     def last_seen(self, identity: int) -> ObjectFact:
         """The object as it was when it was last measured."""
@@ -227,8 +230,7 @@ class Memory:
     def why(self, identity: int) -> tuple[str, ...]:
         """The causal chain that led to where an object is, numbered, from the beginning on.
 
-        It follows from the last event that changed where the object is or how it is known: each event is preceded by
-        the one that brought it about and by the one before it of the same object.
+        See ``edgewise.scene.causes``.
         """
         self._node(identity, self.graph)
         return causal_chain(self.graph, identity)
@@ -269,22 +271,16 @@ class Memory:
 
     def check(self) -> tuple[Violation, ...]:
         """What cannot be so, with the events that led to it; see ``edgewise.scene.verify``."""
-        from edgewise.scene.verify import check_graph
-
         return check_graph(self.graph)
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
     def facts(self, budget: int | None = None) -> tuple[Fact, ...]:
         """What a planner is told, the most important first; see ``edgewise.scene.render``."""
-        from edgewise.scene.render import select_facts
-
         return select_facts(self.graph, self.initial(), self.time, budget)
 
     def text(self, budget: int | None = 1500) -> str:
         """The same as text of at most ``budget`` tokens. Equal memories give equal text."""
-        from edgewise.scene.render import as_text
-
         return as_text(self.facts(budget))
 
     def save(self, path: Path | str) -> None:
@@ -311,52 +307,6 @@ class Memory:
             known = ", ".join(f"{node.id} ({node.label})" for node in graph.nodes.values())
             raise BadInput(f"no object has the id {identity}", fix=f"known: {known or 'none'}")
         return graph.nodes[identity]
-
-
-def object_fact(node: Node, time: float, *, initial: bool = False) -> ObjectFact:
-    """A node as a fact."""
-    return ObjectFact(
-        id=node.id,
-        label=node.label,
-        position=node.position,
-        low=node.low,
-        high=node.high,
-        yaw=node.yaw,
-        visibility=node.visibility,
-        provenance=node.provenance,
-        time=time if node.seen is None else node.seen,
-        confused_with=node.confused_with,
-        initial=initial,
-    )
-
-
-def causal_chain(graph: Graph, identity: int) -> tuple[str, ...]:
-    """See ``Memory.why``."""
-    chain: dict[int, Event] = {}
-    mine = [e for e in graph.events if e.object == identity]
-    stack = [mine[-1].sequence] if mine else []
-    while stack:
-        event = graph.events[stack.pop()]
-        if event.sequence in chain:
-            continue
-        chain[event.sequence] = event
-        before = [
-            e.sequence for e in graph.events[: event.sequence] if e.object == event.object and e.object is not None
-        ]
-        stack += before[-1:] + ([event.cause] if event.cause is not None else [])
-    place = {sequence: number for number, sequence in enumerate(sorted(chain), 1)}
-    lines = []
-    for sequence, number in place.items():
-        event = chain[sequence]
-        because = [f"because of {place[event.cause]}"] if event.cause in place else []
-        source = {
-            Source.ACTION: f"action {event.action}",
-            Source.EXTERNAL: "not by the robot",
-            Source.INFERRED: "inferred",
-        }
-        because += [source[event.source]] if event.source in source else []
-        lines.append(f"{number}. {event.time:.1f} s: {event.text}" + (f" ({', '.join(because)})" if because else ""))
-    return tuple(lines)
 
 
 def _check_shapes(observation: Observation, segmentation: Segmentation) -> None:

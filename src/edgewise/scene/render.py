@@ -45,12 +45,10 @@ def select_facts(graph: Graph, initial: Graph, time: float, budget: int | None) 
         time: Now, seconds.
         budget: Tokens of all sentences together; None for everything.
     """
-    from edgewise.scene.memory import object_fact
-
-    now = [told(object_fact(node, time)) for node in graph.nodes.values()]
+    now = [told(node.fact(time)) for node in graph.nodes.values()]
     relations = [told(RelationFact(*relation), graph) for relation in sorted(graph.relations)]
     first: list[Fact] = [
-        told(object_fact(node, initial.time, initial=True))
+        told(node.fact(initial.time, initial=True))
         for node in initial.nodes.values()
         if _moved(node.position, graph.nodes[node.id].position)
     ]

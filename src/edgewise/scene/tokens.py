@@ -50,6 +50,12 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def subset(self, kept: npt.NDArray[np.intp]) -> Tokens:
+        """Those of the given places."""
+        columns = ("centroid", "shape", "low", "high", "pixels", "colour", "region", "points", "border")
+        rows = {name: getattr(self, name)[kept] for name in columns}
+        return Tokens(labels=tuple(self.labels[k] for k in kept), time=self.time, **rows)
+
 
 def encode(observation: Observation, segmentation: Segmentation, config: MemoryConfig) -> Tokens:
     """Tokens of a frame; regions with fewer than ``config.least_points`` usable points have none.

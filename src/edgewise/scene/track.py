@@ -112,6 +112,11 @@ class Track:
         self.step = self.step + by
         self.provenance, self.sure = Provenance.INFERRED, False
 
+    def carry_on(self) -> None:
+        """It is not measured: its geometry is the last one, unless it was inferred to have moved."""
+        if self.provenance == Provenance.MEASURED:
+            self.provenance = Provenance.CARRIED
+
     def measure(self, tokens: Tokens, index: int, camera: Camera, config: MemoryConfig, expected: Floats) -> None:
         """Take in one token of it; ``expected`` (3,) is where its centre should be, as far as a part does not tell."""
         low, high = tokens.low[index], tokens.high[index]
@@ -160,10 +165,9 @@ class Track:
         self.provenance = Provenance.MEASURED
         self.visibility = Visibility.VISIBLE if self.ratio >= config.seen else Visibility.PARTIAL
 
-    def node(self, low: Point, high: Point, time: float, config: MemoryConfig) -> Node:
+    def node(self, low: Point, high: Point, time: float) -> Node:
         """Its record in the graph, with its corners in whole millimetres."""
         seen = None if self.seen == time else self.seen
-        spread = 0.0 if seen is None or self.provenance == Provenance.MEASURED else config.spread
         return Node(
             id=self.id,
             label=self.label,
@@ -174,17 +178,16 @@ class Track:
             provenance=self.provenance,
             seen=seen,
             behind=self.behind,
-            spread=spread,
             confused_with=tuple(sorted(self.confused_with)),
         )
 
 
-def nodes(tracks: Sequence[Track], time: float, config: MemoryConfig) -> list[Node]:
+def nodes(tracks: Sequence[Track], time: float) -> list[Node]:
     """The records of all objects; noise below a millimetre changes nothing in them."""
     corners = np.array([(track.low, track.high) for track in tracks]).reshape(-1, 2, 3)
     millimetres = (np.round(corners, 3) + 0.0).tolist()
     return [
-        track.node((a, b, c), (d, e, f), time, config)
+        track.node((a, b, c), (d, e, f), time)
         for track, ((a, b, c), (d, e, f)) in zip(tracks, millimetres, strict=True)
     ]
 

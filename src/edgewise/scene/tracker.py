@@ -13,7 +13,7 @@ from edgewise.scene.association import Assignment, assign
 from edgewise.scene.config import MemoryConfig
 from edgewise.scene.frame import Frame
 from edgewise.scene.graph import Relation
-from edgewise.scene.grasp import Hand, box_distance, box_gap, carry_along, enclosing, reset_provenance
+from edgewise.scene.grasp import Hand, box_distance, box_gap, carry_along, enclosing
 from edgewise.scene.relations import affordances
 from edgewise.scene.tokens import Tokens
 from edgewise.scene.track import Track, new_track
@@ -234,7 +234,7 @@ class Tracker:
         held = self.hand.grasp
         if held is not None and held.track is track:
             return
-        reset_provenance(track)
+        track.carry_on()
         if track.visibility == Visibility.LOST:
             return
         sight = self._sight(track, frame)

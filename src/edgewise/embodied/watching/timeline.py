@@ -12,7 +12,6 @@ import numpy as np
 
 from edgewise.embodied.watching.recording import Decision, Episode, read_episode
 from edgewise.scene.graph import Graph, Log, read_log
-from edgewise.scene.memory import object_fact
 from edgewise.scene.types import Camera, Event, Kind, ObjectFact, Point, Visibility
 
 _SEEN = (Visibility.VISIBLE, Visibility.PARTIAL, Visibility.HELD)
@@ -71,7 +70,7 @@ def _logged(log: Log, episode: Episode) -> Iterable[State]:
         while place < len(log.changes) and log.changes[place].time <= time + 1e-3:
             graph.apply(log.changes[place])
             place += 1
-        yield {i: object_fact(node, time) for i, node in graph.nodes.items()}, frozenset(graph.relations)
+        yield {i: node.fact(time) for i, node in graph.nodes.items()}, frozenset(graph.relations)
 
 
 def _told(decisions: tuple[Decision, ...], episode: Episode) -> Iterable[State]:
