@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from edgewise.core.errors import CorruptRecord, Unsupported
-from edgewise.scene import Action, Memory
+from edgewise.scene import Action, Memory, MemoryConfig
 from edgewise.scene.graph import read_log, replay
 from edgewise.scene.types import Kind, Observation, Outcome
 from support.box_frames import Box, camera, cube, render
@@ -78,6 +78,7 @@ def test_a_log_on_disk_is_the_same_log(tmp_path: Path) -> None:
     loaded = Memory.load(file)
     some = memory.graph.events[-1].object or 1
     assert loaded.why(some) == memory.why(some) and loaded.facts() == memory.facts()
+    assert loaded.tokens(some) == ()
     with pytest.raises(Unsupported, match="no more frames"):
         loaded.update(*render([], 99.0, camera()))
     lines = file.read_bytes().splitlines()
@@ -119,6 +120,22 @@ def test_time_travel_across_snapshots_equals_a_replay() -> None:
         assert (then.nodes, then.relations, then.events, then.transitions) == (
             again.nodes, again.relations, again.events, again.transitions,
         )  # fmt: skip
+
+
+def test_the_window_limits_tokens_and_nothing_else() -> None:
+    """K of the paper: a state from long ago is remembered with any."""
+    found = []
+    for window in (1, 5):
+        scene = {"cube": cube("red cube", 0.45, 0.2), "other": cube("blue cube", 0.45, -0.2)}
+        movie = Movie(scene, MemoryConfig(window=window))
+        movie.slide((0.05, -0.1, 0), "cube")
+        tokens = movie.memory.tokens(movie.id("red cube"))
+        assert len(tokens) == window and [token.label for token in tokens] == ["red cube"] * window
+        assert tokens[-1].time == movie.memory.time
+        assert tokens[-1].shape.shape == (3, 4) and tokens[-1].colour.shape == (3,)
+        assert np.abs(tokens[-1].centroid - movie.memory.where(movie.id("red cube")).position).max() < 0.02
+        found.append((movie.memory.graph, movie.memory.text()))
+    assert found[0] == found[1]
 
 
 def test_noise_of_two_millimetres_moves_nothing_in_ten_thousand_frames() -> None:

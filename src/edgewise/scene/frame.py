@@ -117,7 +117,7 @@ def common_shift(tokens: Tokens, present: list[Track], least: float) -> Floats |
     labels = [track.label for track in present]
     shifts = np.array(
         [
-            tokens.centroid[single[track.label]] - track.window[-1][1]
+            tokens.centroid[single[track.label]] - track.window[-1].centroid
             for track in present
             if track.label in single and labels.count(track.label) == 1 and not track.moving
         ]

@@ -27,7 +27,6 @@ from edgewise.scene.types import (
     Action,
     Event,
     Fact,
-    Floats,
     Kind,
     ObjectFact,
     Observation,
@@ -37,6 +36,7 @@ from edgewise.scene.types import (
     RobotState,
     Segmentation,
     Source,
+    STFToken,
     Violation,
     Visibility,
 )
@@ -217,10 +217,10 @@ class Memory:
         node = self._node(identity, self.graph)
         return self.where(identity) if node.seen is None else self.where(identity, node.seen)
 
-    def tokens(self, identity: int) -> tuple[tuple[float, Floats, Floats], ...]:
-        """The last ``window`` STF-Tokens of an object: time, centroid (3,), shape (3, 4: mean, deviation, extrema)."""
+    def tokens(self, identity: int) -> tuple[STFToken, ...]:
+        """The last ``window`` STF-Tokens of an object; none of one that was read from a file."""
         self._node(identity, self.graph)
-        return tuple(self._tracker.tracks[identity].window)
+        return () if self._loaded else tuple(self._tracker.tracks[identity].window)
 
     def history(self, identity: int) -> tuple[Event, ...]:
         """Everything that happened to an object."""

@@ -1,8 +1,4 @@
-"""STF-Tokens: what one frame says of each object, from its mask and the depth (RoboStream, section on STF-Tokens).
-
-A token is the paper's tuple of visual evidence, robust centroid, per-axis shape and time. Its visual evidence here is
-the mean colour: a model behind an API cannot take embeddings, it gets the frame with numbered marks instead.
-"""
+"""STF-Tokens: what one frame says of each object, from its mask and the depth (RoboStream, section on STF-Tokens)."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgewise.scene.config import MemoryConfig
-from edgewise.scene.types import Camera, Floats, Observation, Segmentation
+from edgewise.scene.types import Camera, Floats, Observation, Segmentation, STFToken
 
 _FACE = 0.012  # metres: points that differ less along an axis belong to one face
 
@@ -49,6 +45,10 @@ class Tokens:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def token(self, index: int) -> STFToken:
+        """One of them as a record."""
+        return STFToken(self.time, self.labels[index], self.centroid[index], self.shape[index], self.colour[index])
 
     def subset(self, kept: npt.NDArray[np.intp]) -> Tokens:
         """Those of the given places."""

@@ -12,7 +12,7 @@ from edgewise.scene.config import MemoryConfig
 from edgewise.scene.graph import Node
 from edgewise.scene.relations import affordances
 from edgewise.scene.tokens import Tokens, footprint_yaw
-from edgewise.scene.types import Affordances, Camera, Floats, Point, Provenance, Visibility, length
+from edgewise.scene.types import Affordances, Camera, Floats, Point, Provenance, STFToken, Visibility, length
 
 _FULL = 0.92  # share of an object's usual pixels from which its whole outline is taken for seen
 _MORE = 1.15  # times an object's usual pixels from which it was never seen whole before
@@ -53,7 +53,7 @@ class Track:
         behind: Id of what hides or contains it.
         step: Displacement since the frame before, (3,).
         confused_with: Ids of alike objects that it may be exchanged with.
-        window: Its last measured tokens: (time, centroid (3,), shape (3, 4)).
+        window: Its last tokens.
     """
 
     id: int
@@ -66,7 +66,7 @@ class Track:
     distance: float
     rest: Floats
     seen: float
-    window: deque[tuple[float, Floats, Floats]]
+    window: deque[STFToken]
     sure: bool = True
     whole: bool = True
     cut: bool = False
@@ -130,7 +130,7 @@ class Track:
         if called != self.label and self.votes[called] > self.votes[self.label]:
             self.label = called
         self.seen = tokens.time
-        self.window.append((tokens.time, tokens.centroid[index], tokens.shape[index]))
+        self.window.append(tokens.token(index))
         # A region far larger than the object is two objects that perception could not part: it says little of either.
         merged = bool((extent > 1.5 * self.size + 0.01).any()) and self.averaged > 3
         whole = self.whole = self.ratio >= _FULL and not tokens.border[index] and not merged
@@ -211,7 +211,7 @@ def new_track(identity: int, tokens: Tokens, index: int, camera: Camera, config:
         distance=length(tokens.centroid[index] - camera.pose[:3, 3]),
         rest=(low + high) / 2,
         seen=tokens.time,
-        window=deque([(tokens.time, tokens.centroid[index], tokens.shape[index])], maxlen=config.window),
+        window=deque([tokens.token(index)], maxlen=config.window),
     )
     track.yaw = footprint_yaw(tokens.points[index])
     return track

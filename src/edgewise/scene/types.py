@@ -117,6 +117,26 @@ class Segmentation:
 
 
 @dataclass(frozen=True, slots=True)
+class STFToken:
+    """What one frame says of one object (RoboStream's spatio-temporal fusion token).
+
+    Attributes:
+        time: Of the frame.
+        label: What perception called it.
+        centroid: (3,) per-axis median of the points, world frame.
+        shape: (3, 4) mean, standard deviation, least and greatest coordinate along each axis.
+        colour: (3,) mean RGB in [0, 1]: its visual evidence. A model behind an API takes no embeddings; it gets the
+            frame with numbered marks.
+    """
+
+    time: float
+    label: str
+    centroid: Floats
+    shape: Floats
+    colour: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class RobotState:
     """What the robot knows of itself by its own sensors.
 
