@@ -246,7 +246,7 @@ class Tracker:
             track.visibility = Visibility.OUT_OF_VIEW
         elif sight.absence == Absence.BEHIND or self._closed_in(track, sight, frame):
             if self._glimpsed(track, frame):
-                track.visibility = Visibility.PARTIAL
+                track.visibility, track.absent = Visibility.PARTIAL, 0
             else:
                 self._hide(track, sight, found)
         elif sight.absence == Absence.GONE or replaced:
