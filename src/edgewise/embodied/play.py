@@ -16,7 +16,9 @@ from edgewise.core.records import Record
 from edgewise.embodied.agent import Limits, run_scenario
 from edgewise.embodied.arms import BUDGET, find_arm
 from edgewise.embodied.planners.find import find_planner
+from edgewise.embodied.planners.language import LanguagePlanner
 from edgewise.embodied.scoring import ScoredMemory
+from edgewise.embodied.tasks.goal_image import goal_image
 from edgewise.embodied.tasks.suites import find_task
 from edgewise.embodied.truth_arm import TruthArm
 from edgewise.embodied.types import EpisodeResult, MemoryArm, Planner
@@ -95,6 +97,8 @@ def play(
     world = World(scenario.spec, chance, setting.gripper, rate=setting.rate, randomise=Randomisation(slip=setting.slip))
     planner = find_planner(arm.planner, model) if planner is None else planner
     with world:
+        if isinstance(planner, LanguagePlanner):
+            planner.show_goal(goal_image(scenario) if scenario.goal.image and planner.sees else None)
         memory: MemoryArm = TruthArm(world) if arm.planner == "oracle" else find_arm(arm.memory)
         scored = ScoredMemory(memory, world) if setting.scored and arm.planner != "oracle" else None
         recorder = None if keep is None else Recorder(world, scenario, memory)

@@ -14,10 +14,12 @@ from edgewise.core.instrument import Capability
 from edgewise.embodied.beliefs import Beliefs
 from edgewise.embodied.planners.find import find_planner
 from edgewise.embodied.planners.language import LanguagePlanner, Reply, as_directive, contradictions, marked
+from edgewise.embodied.play import Arm, Setting, play
 from edgewise.models.scripted import scripted_model
 from edgewise.models.types import Message, Settings
 from edgewise.scene.types import Camera, Observation, Segmentation, Visibility
 from support.beliefs import Tabletop, goal, seen
+from support.worlds import needs_pictures
 
 CUBES = {"red": "red cube", "green": "green cube"}
 WANTED = goal(CUBES, "on(red, green)")
@@ -125,6 +127,21 @@ def test_only_a_model_that_sees_is_shown_the_frame() -> None:
     seeing = Talk({"verb": "look"}, can=frozenset({Capability.TEXT, Capability.VISION}))
     seeing.decide()
     assert len(seeing.asked[0][-1].images) == 1 and "numbers are ids" in seeing.asked[0][-1].text
+
+
+def test_a_goal_that_is_a_picture_is_shown_beside_the_frame() -> None:
+    """In a real episode: tasks with a goal image have it, others do not, and the next episode forgets it."""
+    pytest.importorskip("PIL")
+    needs_pictures()
+    seeing = Talk(*[{"give_up": "enough"}] * 3, can=frozenset({Capability.TEXT, Capability.VISION}))
+    setting = Setting(perception="masks", scored=False)
+    for task, pictures in (("stack_three_colors", 2), ("slid_cover", 1)):
+        play(task, 0, Arm("language", "full"), setting, planner=seeing.planner)
+        message = seeing.asked[-1][-1]
+        assert len(message.images) == pictures and ("how it should look" in message.text) == (pictures == 2)
+    shown = seeing.asked[0][-1].images
+    assert shown[0].data_uri != shown[1].data_uri
+    seeing.planner.close()
 
 
 def test_marks_stand_where_objects_are_believed_to_be() -> None:

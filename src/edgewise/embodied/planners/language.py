@@ -10,7 +10,9 @@ import asyncio
 import base64
 import io
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from edgewise.core.errors import BadInput, ModelFault
 from edgewise.core.instrument import Capability
@@ -24,6 +26,9 @@ from edgewise.models.types import Image, Message, Settings
 from edgewise.scene.render import as_text
 from edgewise.scene.types import Action, Fact, ObjectFact, Observation, RobotState, Segmentation, Visibility
 from edgewise.scene.worlds.world import HOME
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 Verb = Literal["pick", "place_on", "place_at", "place_in", "cover", "bridge", "open", "close", "look", "none"]
 _CLAIM = re.compile(r"^\s*(\w+)\s*(?:\(\s*(\d+)?\s*(?:,\s*(\d+))?\s*\))?\s*$")
@@ -79,11 +84,21 @@ class LanguagePlanner:
         self.name, self._model = model.name, model
         self._settings = Settings(max_tokens=max_tokens, json_schema=plain_schema(Reply))
         self._goal: Goal | None = None
+        self._goal_picture: tuple[Image, ...] = ()
         self._runner: asyncio.Runner | None = None
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes pictures."""
+        return Capability.VISION in self._model.capabilities
 
     def reset(self, goal: Goal) -> None:
         """A new episode."""
         self._goal = goal
+
+    def show_goal(self, picture: Observation | None) -> None:
+        """How the scene should look in the end, for a model that sees; None where the task says it in words alone."""
+        self._goal_picture = () if picture is None else (as_image(enlarged(picture)),)
 
     def decide(
         self, facts: tuple[Fact, ...], observation: Observation, segmentation: Segmentation, feedback: str
@@ -115,9 +130,10 @@ class LanguagePlanner:
             fenced(fence, "What became of your last directive", feedback or "it was carried out, or it is your first"),
         ]
         images: tuple[Image, ...] = ()
-        if Capability.VISION in self._model.capabilities:
+        if self.sees:
             parts.append("The picture shows the present frame; numbers are ids.")
-            images = (marked(observation, beliefs),)
+            parts += ["The second picture shows how it should look in the end."] if self._goal_picture else []
+            images = (marked(observation, beliefs), *self._goal_picture)
         messages = [Message.system(_SYSTEM), Message.user("\n\n".join(parts), *images)]
         reply, problems = await self._answer(messages, beliefs)
         if problems:
@@ -191,11 +207,9 @@ def _denied(claim: str, beliefs: Beliefs) -> str:
 
 def marked(observation: Observation, beliefs: Beliefs) -> Image:
     """The frame with the id of every object at its middle (Set-of-Mark), hidden ones in brackets."""
-    import numpy as np
-    from PIL import Image as Picture
     from PIL import ImageDraw
 
-    picture = Picture.fromarray(observation.rgb).resize((2 * observation.camera.width, 2 * observation.camera.height))
+    picture = enlarged(observation)
     draw = ImageDraw.Draw(picture)
     shown = [fact for fact in beliefs.objects.values() if fact.position is not None]
     if shown:
@@ -203,6 +217,18 @@ def marked(observation: Observation, beliefs: Beliefs) -> Image:
         for fact, (u, v), away in zip(shown, pixels.tolist(), depth.tolist(), strict=True):
             if away > 0:
                 draw.text((2 * u, 2 * v), _mark(fact), fill="white", stroke_width=2, stroke_fill="black", anchor="mm")
+    return as_image(picture)
+
+
+def enlarged(observation: Observation) -> Picture:
+    """A frame at twice its size, so that small marks can be read."""
+    from PIL import Image as Pillow
+
+    return Pillow.fromarray(observation.rgb).resize((2 * observation.camera.width, 2 * observation.camera.height))
+
+
+def as_image(picture: Picture) -> Image:
+    """A picture as models take it."""
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     return Image(data_uri=f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgewise.embodied.tasks.predicates import DIRECTIONS, final_conditions
-from edgewise.embodied.tasks.types import Task
+from edgewise.embodied.tasks.types import Scenario
 from edgewise.embodied.types import Predicate
 from edgewise.scene.types import Observation
 from edgewise.scene.worlds.spec import KNOB, STILL, Thing, WorldSpec
@@ -17,19 +17,19 @@ from edgewise.scene.worlds.world import World
 _APART = 0.045  # of things in one bin from its middle, metres
 
 
-def goal_image(task: Task, seed: int, size: tuple[int, int] = (320, 240)) -> Observation:
-    """The scenario of a seed with everything put where the task asks for, as the camera sees it.
+def goal_image(scenario: Scenario, size: tuple[int, int] = (320, 240)) -> Observation:
+    """The scenario with everything put where the task asks for, as the camera sees it.
 
     Raises:
         Unsupported: No picture can be drawn on this machine.
     """
-    with World(goal_spec(task, seed), randomise=STILL, size=size) as world:
+    with World(goal_spec(scenario), randomise=STILL, size=size) as world:
         return world.observe()
 
 
-def goal_spec(task: Task, seed: int) -> WorldSpec:
-    """The scenario of a seed with everything put where its steps and its end ask for, one after the other."""
-    spec, goal, _ = task.make(seed)
+def goal_spec(scenario: Scenario) -> WorldSpec:
+    """The scenario's things with everything put where its steps and its end ask for, one after the other."""
+    spec, goal, _ = scenario
     start = {thing.name: thing for thing in spec.things}
     things = dict(start)
     filled: dict[str, int] = {}

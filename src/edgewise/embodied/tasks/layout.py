@@ -43,7 +43,6 @@ COVER = Space((0.06, 0.065), 0.045, 0.095)
 PAD = Space((0.06, 0.065), 0.045, 0.0)
 BIN = Space((0.075, 0.11), 0.1, 0.04)
 SMALL_BIN = Space((0.075, 0.068), 0.06, 0.04)
-BEAM = Space((0.115, 0.045), 0.02, 0.03)  # a long block that lies along X
 
 
 def pile(count: int) -> Space:
